@@ -1,0 +1,85 @@
+"""What can go wrong in the record.
+
+StorageError
+├── BadDatabaseUrl          the URL cannot be used, with the reason
+├── SchemaNotCurrent        the database lacks migrations; `fairlead db upgrade` applies them
+├── StoreUnavailable        locked, full, unreachable; worth trying again
+│   └── SpoolFull           and the spool cannot take more either
+├── WriterOverflow          more records wait than the writer may hold
+├── WriterClosed            the writer is stopping or stopped
+├── RecordRejected          this one record cannot be stored; others can
+├── InvalidCursor           a page cursor that this store did not give out
+├── DuplicateRecord         a row with this id or key is already there
+└── ExportError             an export cannot be written, with the reason
+
+Libraries' errors (SQLAlchemy, drivers, Alembic, pyarrow, the operating system) are mapped to these
+where they arise and kept as `__cause__`.
+"""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """Anything the record could not do."""
+
+    label = "storage"
+
+
+class BadDatabaseUrl(StorageError):
+    """The database URL cannot be used."""
+
+    label = "bad_database_url"
+
+
+class SchemaNotCurrent(StorageError):
+    """The database is not at the newest migration."""
+
+    label = "schema_not_current"
+
+
+class StoreUnavailable(StorageError):
+    """The store cannot be reached or written now."""
+
+    label = "store_unavailable"
+
+
+class SpoolFull(StoreUnavailable):
+    """The store is away and its spool is at its limit or cannot be written."""
+
+    label = "spool_full"
+
+
+class WriterOverflow(StorageError):
+    """More records wait than the writer may hold."""
+
+    label = "writer_overflow"
+
+
+class WriterClosed(StorageError):
+    """The writer no longer takes records."""
+
+    label = "writer_closed"
+
+
+class RecordRejected(StorageError):
+    """One record cannot be stored as it is."""
+
+    label = "record_rejected"
+
+
+class InvalidCursor(StorageError):
+    """A page cursor that this store did not give out."""
+
+    label = "invalid_cursor"
+
+
+class DuplicateRecord(StorageError):
+    """A row with this id or key exists."""
+
+    label = "duplicate_record"
+
+
+class ExportError(StorageError):
+    """An export cannot be written."""
+
+    label = "export"

@@ -1,0 +1,162 @@
+"""The nouns of the record: frozen rows as the callers hand them in and read them back.
+
+They are plain data. `Json` fields hold what `json` can hold: dict, list, str, int, float, bool, None.
+Times are unix microseconds (`*_us`), shares and risks lie in [0, 1], text offsets count characters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+Json = Any
+
+Status = Literal[
+    "completed",
+    "vetoed",
+    "prompt_vetoed",
+    "upstream_error",
+    "upstream_cut",
+    "client_gone",
+    "failed",
+    "rejected",
+]
+Verdict = Literal["allow", "flag", "veto", "unscored"]
+Side = Literal["prompt", "reply"]
+ScoreStatus = Literal["scored", "not_applicable", "failed"]
+Rating = Literal["up", "down"]
+
+STATUSES: frozenset[str] = frozenset(get_args(Status))
+VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRecord:
+    """What one scorer said of one side of an exchange (for replies: of one choice).
+
+    `model` is the scoring model's version, `risk` is None unless `status` is "scored".
+    `heads` maps head name to risk, `windows` is a list of `[start, stop, risk]`,
+    `spans` a list of objects with at least `start`, `stop` and `risk`.
+    """
+
+    side: Side
+    scorer: str
+    model: str
+    status: ScoreStatus
+    choice_index: int | None = None
+    risk: float | None = None
+    flag_threshold: float | None = None
+    veto_threshold: float | None = None
+    verdict: Verdict = "unscored"
+    heads: Json = None
+    windows: Json = None
+    spans: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionRecord:
+    """One exchange as it happened: the request, what the model wrote, what the client got.
+
+    `id` is made by the caller (`ids.new_id("fl")`) and is the key of idempotency: a record whose
+    id is already stored is not written again. `response_ids` are the reply's own ids as the client
+    saw them. `prompt_hash` groups replies to the same prompt. `key_id` is the tenant.
+
+    `request` is `{"messages": [...], "tools": ..., "params": {...}}`; `context` a list of texts;
+    `choices` a list of `{"index", "message", "delivered", "verdict", "finish_reason",
+    "delivered_finish_reason"}` where `message` is what the model wrote and `delivered` the text
+    that the client got (None when the choice had no text); `usage` as the upstream gave it;
+    `timings` maps names ending in `_ms` to milliseconds.
+    """
+
+    id: str
+    created_us: int
+    route: str
+    dialect: str
+    upstream: str
+    model: str
+    status: Status
+    http_status: int
+    verdict: Verdict
+    prompt_hash: str
+    response_ids: tuple[str, ...] = ()
+    reply_model: str | None = None
+    policy: str = "default"
+    mode: str = "enforce"
+    key_id: str | None = None
+    user: str | None = None
+    conversation: str | None = None
+    tags: tuple[str, ...] = ()
+    is_stream: bool = False
+    n: int = 1
+    error_code: str | None = None
+    request: Json = None
+    context: Json = None
+    choices: Json = None
+    usage: Json = None
+    timings: Json = None
+    scores: tuple[ScoreRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackRecord:
+    """One person's judgement of one choice of one exchange; never overwritten, only followed.
+
+    `response_id` is the id by which the rater named the exchange, when it was the reply's own.
+    """
+
+    id: str
+    created_us: int
+    interaction_id: str
+    response_id: str | None = None
+    choice_index: int = 0
+    rating: Rating | None = None
+    comment: str = ""
+    correction: str = ""
+    rater: str = ""
+    key_id: str | None = None
+    tags: tuple[str, ...] = ()
+    source: str = "api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonRecord:
+    """One person preferred one reply to another."""
+
+    id: str
+    created_us: int
+    chosen_interaction_id: str
+    rejected_interaction_id: str
+    chosen_choice: int = 0
+    rejected_choice: int = 0
+    rater: str = ""
+    comment: str = ""
+    key_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """One API key of the proxy. `hash` is all that is kept of the key itself.
+
+    `scopes` are among "proxy", "feedback", "admin"; `policies` are the policies the key may ask
+    for by name, None when it may not choose.
+    """
+
+    id: str
+    name: str
+    hash: str
+    scopes: tuple[str, ...]
+    created_us: int
+    revoked_us: int | None = None
+    policies: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyRecord:
+    """The answer given to a request that carried an `Idempotency-Key`, for giving it again."""
+
+    key: str
+    key_id: str
+    endpoint: str
+    body_hash: str
+    response: Json
+    created_us: int
