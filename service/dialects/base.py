@@ -42,6 +42,10 @@ class StreamDialect(Protocol):
         """
         ...
 
+    def messages(self) -> dict[int, dict[str, Any]]:
+        """The messages as the model wrote them so far, by choice, tool calls included."""
+        ...
+
     def without(self, event: Event, choices: frozenset[int]) -> bytes:
         """The event's bytes with the given choices taken out; empty where nothing is left."""
         ...
@@ -87,7 +91,9 @@ class Dialect(Protocol):
         """A reader and writer for one streamed reply."""
         ...
 
-    def vetoed(self, reply: Reply, notes: Mapping[int, VetoNote], fairlead: dict[str, Any]) -> bytes:
+    def vetoed(
+        self, reply: Reply, notes: Mapping[int, VetoNote], fairlead: dict[str, Any]
+    ) -> bytes:
         """The reply with the vetoed choices replaced, in the format's own convention."""
         ...
 
