@@ -1,0 +1,342 @@
+"""From scores to a verdict: pure. Policies are compiled once, against the model that is loaded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Literal, Protocol
+
+from scorers.types import Score, Side
+from service.errors import BadRequest, Forbidden
+from service.exchange import Outcome, ScoredRule, Verdict, hardest
+from service.settings import PolicySettings, RuleSettings, Threshold
+
+MISSING = "missing"
+"""The kind of failure where a scorer's answer lacks what a rule asks for."""
+
+_HARDNESS = ("annotate", "replace", "error")
+_SHELF: Mapping[str, tuple[str, ...]] = {
+    "toxicity": ("toxic", "harm", "injection"),
+    "faithfulness": ("unsupported",),
+    "sycophancy": ("sycophantic",),
+    "confidence": ("expressed",),
+}
+
+
+class PolicyError(ValueError):
+    """A policy that cannot hold with the loaded model; the message names the rule."""
+
+
+class ScorerHeads(Protocol):
+    """What a scorer of the loaded model offers."""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Every head of the scorer."""
+        ...
+
+    @property
+    def default_heads(self) -> tuple[str, ...]:
+        """The heads that count where a rule names only the scorer."""
+        ...
+
+
+class ThresholdSource(Protocol):
+    """The loaded model as policies see it; `scorers.builtin.HeadMap` is one."""
+
+    @property
+    def model(self) -> str:
+        """Name and version of the model, for messages."""
+        ...
+
+    @property
+    def scorers(self) -> Mapping[str, ScorerHeads]:
+        """The model's scorers by name."""
+        ...
+
+    def has(self, head: str, side: Side) -> bool:
+        """Whether the head judges texts of the side."""
+        ...
+
+    def threshold(self, heads: Iterable[str], side: Side, fpr: float) -> float:
+        """The risk with this rate of false positives; raises LookupError where unknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of a policy: heads of one scorer, held against thresholds (risks in [0, 1])."""
+
+    name: str
+    scorer: str
+    heads: tuple[str, ...]
+    flag: float | None = None
+    veto: float | None = None
+    action: str = "replace"
+
+    def judge(self, score: Score) -> ScoredRule | None:
+        """The score with the rule's own risk and what comes of it; None where heads are missing."""
+        if score.risk is None:
+            return ScoredRule(score, Outcome.UNSCORED, flag=self.flag, veto=self.veto)
+        if score.heads and not all(head in score.heads for head in self.heads):
+            return None
+        risk = max((score.heads[head] for head in self.heads if score.heads), default=score.risk)
+        return ScoredRule(
+            replace(score, risk=risk), self._outcome(risk), flag=self.flag, veto=self.veto
+        )
+
+    def _outcome(self, risk: float) -> Outcome:
+        if self.veto is not None and risk >= self.veto:
+            return Outcome.VETO
+        if self.flag is not None and risk >= self.flag:
+            return Outcome.FLAG
+        return Outcome.ALLOW
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A rule that only flags and whose scorer the loaded model lacks, so that it cannot fire."""
+
+    policy: str
+    side: Side
+    rule: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.policy}.{self.side}.{self.rule}: {self.model} has no such scorer or head"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A compiled policy. `deadline_s` is the time that scoring may take."""
+
+    name: str
+    rules: Mapping[Side, tuple[Rule, ...]]
+    mode: Literal["enforce", "shadow", "off"] = "enforce"
+    streaming: Literal["hold", "chase"] = "hold"
+    prompt_scoring: Literal["concurrent", "before"] = "concurrent"
+    on_scorer_failure: Literal["open", "closed"] = "open"
+    deadline_s: float = 2.0
+    refusal: str = "This reply was withheld by policy."
+    prompt_as: Literal["error", "refusal"] = "error"
+
+    def scorers(self, side: Side) -> frozenset[str]:
+        """The scorers that the policy needs on a side; none in mode `off`."""
+        return frozenset(rule.scorer for rule in self.rules[side])
+
+    def has_veto(self, side: Side) -> bool:
+        """Whether text of this side may be vetoed, by a rule or by a scorer's failure."""
+        rules = self.rules[side]
+        is_closed = self.on_scorer_failure == "closed" and bool(rules)
+        return is_closed or any(rule.veto is not None for rule in rules)
+
+    def judge(
+        self, side: Side, scores: Mapping[str, Score] | None, failure: str | None = None
+    ) -> Verdict:
+        """The hardest outcome of the side's rules over the scores, by scorer.
+
+        `failure` names why scores are missing (`deadline`, `overloaded`, ...); a score that
+        a rule needs and that is not there is a failure too. A failure vetoes under `closed`;
+        under `open` the outcome is that of the scores that came, `unscored` unless they flag
+        or veto.
+        """
+        scored: list[ScoredRule] = []
+        actions: list[str] = []
+        for rule in self.rules[side]:
+            score = (scores or {}).get(rule.scorer)
+            judged = rule.judge(score) if score else None
+            if judged is None:
+                failure = failure or MISSING
+                continue
+            scored.append(judged)
+            if judged.outcome is Outcome.VETO:
+                actions.append(rule.action)
+        action = max(actions, key=_HARDNESS.index, default="replace")
+        outcome = hardest(rule.outcome for rule in scored)
+        if failure:
+            outcome = self._failed(outcome)
+        return Verdict(side, outcome, rules=tuple(scored), failure=failure, action=action)
+
+    def _failed(self, outcome: Outcome) -> Outcome:
+        if self.on_scorer_failure == "closed":
+            return Outcome.VETO
+        return Outcome.UNSCORED if outcome is Outcome.ALLOW else outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """All compiled policies, and which one an exchange gets."""
+
+    by_name: Mapping[str, Policy]
+    matchers: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+    def choose(
+        self,
+        route: str,
+        model: str,
+        *,
+        requested: str | None = None,
+        of_key: str | None = None,
+        may_request: bool = True,
+    ) -> Policy:
+        """The policy of the request's own wish, the key, the route and model, or `default`.
+
+        `requested` is the request's `fairlead.policy`: unknown raises `BadRequest`, and where
+        the key may not choose, `Forbidden`. A policy matches by route and model if it names
+        either and both fit; the first in the file wins.
+        """
+        if requested is not None:
+            return self._requested(requested, may_request=may_request or requested == of_key)
+        if of_key is not None and of_key in self.by_name:
+            return self.by_name[of_key]
+        for name, routes, models in self.matchers:
+            if _fits(route, routes) and _fits(model, models):
+                return self.by_name[name]
+        return self.by_name["default"]
+
+    def _requested(self, name: str, *, may_request: bool) -> Policy:
+        if not may_request:
+            raise Forbidden("this API key may not choose a policy", param="fairlead.policy")
+        if name not in self.by_name:
+            known = ", ".join(sorted(self.by_name))
+            raise BadRequest(f"no policy {name!r}; known: {known}", param="fairlead.policy")
+        return self.by_name[name]
+
+
+def _fits(value: str, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(value, pattern) for pattern in patterns)
+
+
+def compile_policies(settings: Mapping[str, PolicySettings], source: ThresholdSource) -> Policies:
+    """The policies with every threshold as a risk of the loaded model.
+
+    A rule whose scorer the model lacks is left out if it only flags; one that vetoes raises
+    `PolicyError`, because a veto that never fires is a hole.
+    """
+    left_out: list[LeftOut] = []
+    by_name = {name: _policy(name, policy, source, left_out) for name, policy in settings.items()}
+    matchers = tuple(
+        (name, tuple(policy.routes), tuple(policy.models))
+        for name, policy in settings.items()
+        if policy.routes or policy.models
+    )
+    return Policies(by_name, matchers=matchers, left_out=tuple(left_out))
+
+
+def _policy(
+    name: str, settings: PolicySettings, source: ThresholdSource, left_out: list[LeftOut]
+) -> Policy:
+    sides = {Side.PROMPT: settings.prompt, Side.REPLY: settings.reply}
+    rules = {
+        side: tuple(_rules(f"policies.{name}", side, named, source, left_out))
+        for side, named in sides.items()
+    }
+    return Policy(
+        name,
+        rules if settings.mode != "off" else dict.fromkeys(sides, ()),
+        mode=settings.mode,
+        streaming=settings.streaming,
+        prompt_scoring=settings.prompt_scoring,
+        on_scorer_failure=settings.on_scorer_failure,
+        deadline_s=settings.deadline_ms / 1000,
+        refusal=settings.refusal,
+        prompt_as=settings.veto.prompt_as,
+    )
+
+
+def _rules(
+    path: str,
+    side: Side,
+    named: Mapping[str, RuleSettings],
+    source: ThresholdSource,
+    left_out: list[LeftOut],
+) -> Iterator[Rule]:
+    for name, settings in named.items():
+        where = f"{path}.{side}.{name}"
+        _refuse_what_comes_later(where, settings)
+        found = _find(where, name, source)
+        if found:
+            yield _rule(where, name, side, settings, source, *found)
+        elif settings.veto is not None:
+            raise PolicyError(
+                f"{where}: {source.model} has no such scorer or head, so this veto could never "
+                "fire; take the veto out or load a model that has it"
+            )
+        else:
+            left_out.append(LeftOut(path, side, name, source.model))
+
+
+def _refuse_what_comes_later(where: str, settings: RuleSettings) -> None:
+    if settings.action == "regenerate":
+        raise PolicyError(
+            f"{where}.action: `regenerate` arrives with a later version; use `replace`"
+        )
+    if settings.mode == "twin":
+        raise PolicyError(f"{where}.mode: `twin` arrives with a later version; use `classifier`")
+
+
+def _find(where: str, name: str, source: ThresholdSource) -> tuple[str, tuple[str, ...]] | None:
+    """The scorer and heads that a rule's name means; None where only the loaded model lacks it."""
+    if name in source.scorers:
+        return name, source.scorers[name].default_heads
+    owner = _owner(name, {scorer: spec.heads for scorer, spec in source.scorers.items()})
+    if owner:
+        return owner, (name.rpartition(".")[2],)
+    if name in _SHELF or _owner(name, _SHELF):
+        return None
+    known = {*source.scorers, *_SHELF}
+    for spec in source.scorers.values():
+        known.update(spec.heads)
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.0)[0]
+    raise PolicyError(f"{where}: unknown scorer or head; did you mean `{near}`?")
+
+
+def _owner(name: str, shelf: Mapping[str, tuple[str, ...]]) -> str | None:
+    """The scorer that has a head named `head` or `scorer.head`."""
+    wanted, _, head = name.rpartition(".")
+    fits = (s for s, heads in shelf.items() if head in heads and wanted in ("", s))
+    return next(fits, None)
+
+
+def _rule(
+    where: str,
+    name: str,
+    side: Side,
+    settings: RuleSettings,
+    source: ThresholdSource,
+    scorer: str,
+    found: tuple[str, ...],
+) -> Rule:
+    heads = tuple(settings.heads or (head for head in found if source.has(head, side)))
+    unknown = [head for head in heads if head not in source.scorers[scorer].heads]
+    if unknown:
+        raise PolicyError(f"{where}.heads: {scorer} has no head {unknown[0]!r}")
+    deaf = [head for head in heads if not source.has(head, side)]
+    if deaf or not heads:
+        raise PolicyError(f"{where}: {', '.join(deaf) or name} has nothing to say of a {side}")
+    return Rule(
+        name,
+        scorer,
+        heads,
+        flag=_risk(f"{where}.flag", settings.flag, heads, side, source),
+        veto=_risk(f"{where}.veto", settings.veto, heads, side, source),
+        action=settings.action,
+    )
+
+
+def _risk(
+    where: str,
+    threshold: Threshold | None,
+    heads: tuple[str, ...],
+    side: Side,
+    source: ThresholdSource,
+) -> float | None:
+    if threshold is None or threshold.fpr is None:
+        return threshold.risk if threshold else None
+    try:
+        return source.threshold(heads, side, threshold.fpr)
+    except LookupError as error:
+        raise PolicyError(f"{where}: {error.args[0] if error.args else error}") from None

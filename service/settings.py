@@ -1,0 +1,355 @@
+"""What can be set, with its meaning. Values only: `sources.py` reads them, nothing reads on import.
+
+The README's table is generated from the descriptions here by `settings_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticUndefined
+
+MIB = 1024 * 1024
+
+Action = Literal["replace", "error", "annotate", "regenerate"]
+
+
+def _off_is_a_word(value: Any) -> Any:
+    """YAML reads a bare `off` as false; here it is the name of a mode."""
+    return "off" if value is False else value
+
+
+DEFAULT_RULES: dict[str, dict[str, Any]] = {
+    "prompt": {"injection": {"flag": {"fpr": 0.01}}, "toxicity": {"flag": 0.8}},
+    "reply": {
+        "toxicity": {"flag": 0.5, "veto": {"fpr": 0.01}},
+        "faithfulness": {"flag": 0.5, "veto": {"fpr": 0.01}},
+        "sycophancy": {"flag": {"fpr": 0.05}},
+        "confidence": {"flag": {"fpr": 0.05}},
+    },
+}
+"""The rules of a policy that names none for a side. To have none, write `reply: {}`."""
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Listen(Section):
+    """Where the proxy listens."""
+
+    host: str = Field(
+        default="127.0.0.1", description="Address to bind; anything but loopback needs keys."
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to bind.")
+    workers: int = Field(default=1, ge=1, le=256, description="Worker processes.")
+
+
+class UpstreamSettings(Section):
+    """One LLM endpoint."""
+
+    name: str = Field(
+        default="default", min_length=1, description="Name of the upstream in records."
+    )
+    url: str = Field(
+        pattern=r"^https?://[^\s/]+", description="Base URL with the version, as `http://host/v1`."
+    )
+    models: list[str] = Field(
+        default=["*"], description="Models it serves; `*` stands for any text."
+    )
+    api_key_env: str | None = Field(
+        default=None,
+        description="Environment variable with its API key; else the client's is passed on.",
+    )
+
+
+class Threshold(Section):
+    """A limit on a risk: a plain number in YAML, or `{fpr: 0.01}`."""
+
+    risk: float | None = Field(default=None, ge=0, le=1, description="A risk in [0, 1].")
+    fpr: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="The risk with this rate of false positives in calibration.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return {"risk": value}
+        if not isinstance(value, dict | cls):
+            raise ValueError("a threshold is a risk such as 0.5, or {fpr: 0.01}")  # noqa: TRY004
+        return value
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.risk is None) == (self.fpr is None):
+            raise ValueError("a threshold is a risk such as 0.5, or {fpr: 0.01}")
+        return self
+
+
+class RuleSettings(Section):
+    """What a policy says of one scorer or head; without thresholds it is scored and recorded."""
+
+    flag: Threshold | None = Field(default=None, description="Risk from which the text is flagged.")
+    veto: Threshold | None = Field(default=None, description="Risk from which the text is vetoed.")
+    action: Action = Field(
+        default="replace", description="What a veto does: `replace`, `error` or `annotate`."
+    )
+    attempts: int = Field(default=2, ge=1, le=5, description="Attempts of the action `regenerate`.")
+    heads: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Heads of the scorer that count; else its default heads.",
+    )
+    mode: Literal["classifier", "twin"] = Field(
+        default="classifier", description="How the risk is found."
+    )
+
+
+class VetoSettings(Section):
+    """How vetoes are told."""
+
+    prompt_as: Literal["error", "refusal"] = Field(
+        default="error",
+        description="A vetoed prompt answers with HTTP 400, or with 200 and the refusal.",
+    )
+
+
+class PolicySettings(Section):
+    """One policy."""
+
+    mode: Annotated[Literal["enforce", "shadow", "off"], BeforeValidator(_off_is_a_word)] = Field(
+        default="enforce",
+        description="`enforce`; `shadow` scores and records but changes nothing; `off` records.",
+    )
+    streaming: Literal["hold", "chase"] = Field(
+        default="hold",
+        description="`hold` lets no unscored text out; `chase` lets text out and cuts on a veto.",
+    )
+    prompt_scoring: Literal["concurrent", "before"] = Field(
+        default="concurrent",
+        description="Score the prompt while the upstream works, or before.",
+    )
+    on_scorer_failure: Literal["open", "closed"] = Field(
+        default="open", description="Whether text passes when a scorer gives no answer."
+    )
+    deadline_ms: int = Field(
+        default=2000, gt=0, le=600_000, description="Time that scoring may take."
+    )
+    refusal: str = Field(
+        default="This reply was withheld by policy.",
+        min_length=1,
+        description="Text in the place of what was vetoed.",
+    )
+    veto: VetoSettings = Field(default_factory=VetoSettings, description="How vetoes are told.")
+    routes: list[str] = Field(
+        default=[], description="Routes that use this policy, such as `/v1/chat/completions`."
+    )
+    models: list[str] = Field(
+        default=[], description="Models that use this policy; `*` is any text."
+    )
+    prompt: dict[str, RuleSettings] = Field(
+        default_factory=lambda: _default_rules("prompt"),
+        description="Rules on prompts, by scorer or head.",
+    )
+    reply: dict[str, RuleSettings] = Field(
+        default_factory=lambda: _default_rules("reply"),
+        description="Rules on replies, by scorer or head.",
+    )
+
+
+def _default_rules(side: str) -> dict[str, RuleSettings]:
+    return {k: RuleSettings.model_validate(rule) for k, rule in DEFAULT_RULES[side].items()}
+
+
+class Webhook(Section):
+    """One receiver of alerts."""
+
+    url: str = Field(pattern=r"^https?://", description="Address that alerts are sent to.")
+    secret_env: str | None = Field(
+        default=None, description="Environment variable with the signing secret (`whsec_...`)."
+    )
+    format: Literal["standard", "slack", "alertmanager"] = Field(
+        default="standard", description="`standard` (Standard Webhooks), `slack` or `alertmanager`."
+    )
+
+
+class Alerts(Section):
+    """Who is told of trouble."""
+
+    allow_private_targets: bool = Field(
+        default=False, description="Whether alerts may go to private addresses."
+    )
+    webhooks: list[Webhook] = Field(default=[], description="Receivers of alerts.")
+
+
+class Scoring(Section):
+    """The scoring model and the machine it runs on."""
+
+    model: str = Field(default="fairlead-mini", description="Name of the scoring model.")
+    provider: str = Field(
+        default="cpu",
+        description="Execution provider: `cpu`, `cuda` or `tensorrt`; not got is an error.",
+    )
+    threads: int = Field(
+        default=0, ge=0, le=256, description="Threads of the model; 0 takes all cores."
+    )
+    queue_tokens: int = Field(
+        default=262_144,
+        gt=0,
+        description="Tokens that may wait for scoring; more is refused at the door.",
+    )
+    batch_tokens: int = Field(
+        default=8192, gt=0, description="Padded tokens in one batch, at most."
+    )
+
+
+class Limits(Section):
+    """Bounds past which a clear error comes, never a hang."""
+
+    body_bytes: int = Field(default=10 * MIB, gt=0, description="Request body.")
+    reply_bytes: int = Field(
+        default=64 * MIB, gt=0, description="Reply of an upstream, plain or streamed."
+    )
+    event_bytes: int = Field(default=16 * MIB, gt=0, description="One event of a stream.")
+    connections: int = Field(
+        default=1000, gt=0, description="Connections to all upstreams together."
+    )
+    exchanges: int = Field(
+        default=2000, gt=0, description="Exchanges in flight; more are answered 429."
+    )
+    depth: int = Field(default=200, gt=0, description="Nesting of a request body.")
+    choices: int = Field(default=128, gt=0, description="Choices (`n`) of one request.")
+    context_items: int = Field(default=1000, gt=0, description="Context texts of one request.")
+    metric_models: int = Field(
+        default=50, gt=0, description="Models with a metric label of their own."
+    )
+
+
+class Access(Section):
+    """Who may use the proxy."""
+
+    required: bool | Literal["auto"] = Field(
+        default="auto",
+        description="Whether API keys are asked for; `auto`: unless bound to loopback.",
+    )
+    cache_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="Time for which a key is remembered; a revocation's delay.",
+    )
+
+
+class Logs(Section):
+    """What is logged; texts and keys never are."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
+    exchanges: bool = Field(default=True, description="Whether each exchange logs one line.")
+
+
+class Timeouts(Section):
+    """How long is waited for others."""
+
+    connect_s: float = Field(default=5.0, gt=0, description="Connecting to an upstream.")
+    head_s: float = Field(default=300.0, gt=0, description="The first byte of an upstream's reply.")
+    idle_s: float = Field(default=60.0, gt=0, description="The next byte of an upstream's reply.")
+    drain_s: float = Field(
+        default=20.0, ge=0, description="Exchanges in flight when the proxy stops."
+    )
+
+
+class Settings(Section):
+    """Everything that can be set."""
+
+    listen: Listen = Field(default_factory=Listen, description="Where the proxy listens.")
+    database_url: str = Field(
+        default="sqlite+aiosqlite:///fairlead.db",
+        pattern=r"^(sqlite\+aiosqlite|postgresql\+asyncpg)://",
+        description="Store: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://...`.",
+    )
+    record: Literal["strict", "relaxed"] = Field(
+        default="strict", description="Whether a reply's end waits until its record is durable."
+    )
+    upstreams: list[UpstreamSettings] = Field(
+        default=[], description="LLM endpoints, first match wins."
+    )
+    policies: dict[str, PolicySettings] = Field(
+        default={},
+        validate_default=True,
+        description="Policies by name; `default` is there even if unset.",
+    )
+    alerts: Alerts = Field(default_factory=Alerts, description="Who is told of trouble.")
+    scoring: Scoring = Field(default_factory=Scoring, description="The scoring model.")
+    limits: Limits = Field(default_factory=Limits, description="Bounds.")
+    access: Access = Field(default_factory=Access, description="Who may use the proxy.")
+    logs: Logs = Field(default_factory=Logs, description="What is logged.")
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long is waited.")
+    context_pattern: str | None = Field(
+        default=None,
+        description="Pattern marking source text in messages; its first group is the source.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_default_policy(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(value.get("policies", {}), dict):
+            return value
+        return value | {"policies": {"default": {}, **value.get("policies", {})}}
+
+    @model_validator(mode="after")
+    def _names_upstreams_once(self) -> Self:
+        names = [upstream.name for upstream in self.upstreams]
+        if len(set(names)) < len(names):
+            raise ValueError("two upstreams have the same name; each needs a `name` of its own")
+        return self
+
+
+def section_in(annotation: Any) -> type[Section] | None:
+    """The section inside an annotation such as `list[X]`, `dict[str, X]` or `X | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    found = (section_in(part) for part in get_args(annotation))
+    return next((section for section in found if section), None)
+
+
+def known_keys(section: type[Section] = Settings, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key with its field, depth first, as `listen.host`, `upstreams[].url`."""
+    for name, field in section.model_fields.items():
+        inner = section_in(field.annotation)
+        path = f"{prefix}{name}"
+        if inner is None or inner is Threshold:
+            yield path, field
+            continue
+        text = str(field.annotation)
+        joint = "[]." if text.startswith("list") else ".NAME." if text.startswith("dict") else "."
+        yield from known_keys(inner, path + joint)
+
+
+def settings_table() -> str:
+    """The README's table of settings, in Markdown."""
+    rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
+    rows += [f"| `{k}` | {_default(f)} | {_cell(f.description)} |" for k, f in known_keys()]
+    return "\n".join(rows) + "\n"
+
+
+def _default(field: Any) -> str:
+    value = field.default
+    if value is PydanticUndefined:
+        return "required"
+    if value in (None, [], {}):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").replace("|", "\\|")
