@@ -1,0 +1,67 @@
+"""Which tests run where, and the fixtures that several rooms share."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.upstream import Upstream
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+DATA = SHARED / "data"
+
+_ABSENT: dict[str, str] = {}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find out which optional parts are absent here."""
+    if not DATA.is_dir():
+        _ABSENT["shared_data"] = f"no labelled data in {DATA}"
+    if not config.getoption("markexpr"):
+        # The training tests have a target of their own (`make test-train`).
+        _ABSENT["train"] = "run them with make test-train"
+    elif importlib.util.find_spec("torch") is None:
+        _ABSENT["train"] = "torch is not installed"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests whose needs are absent; on a build server missing data is an error."""
+    wants_data = any(item.get_closest_marker("shared_data") for item in items)
+    if wants_data and "shared_data" in _ABSENT and os.environ.get("CI"):
+        raise pytest.UsageError(f"CI is set and there is {_ABSENT['shared_data']}")
+    left_out = [item for item in items if any(map(item.get_closest_marker, _ABSENT))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.stash[_LEFT_OUT] = left_out
+
+
+_LEFT_OUT = pytest.StashKey[list[pytest.Item]]()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how many tests were left out, and why."""
+    left_out = config.stash.get(_LEFT_OUT, [])
+    for marker, reason in _ABSENT.items():
+        count = sum(item.get_closest_marker(marker) is not None for item in left_out)
+        if count:
+            terminalreporter.write_line(f"left out {count} tests marked {marker}: {reason}")
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of labelled data beside the checkout."""
+    return DATA
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A running scripted upstream."""
+    async with Upstream() as running:
+        yield running
