@@ -1,0 +1,133 @@
+"""Engines for a database URL: one to read with, one to write with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from storage import jsontext
+from storage.errors import BadDatabaseUrl, DuplicateRecord, StorageError, StoreUnavailable
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+_BUSY_TIMEOUT_MS = 5_000
+_WAL_LIMIT_BYTES = 64 << 20
+_JSON: dict[str, Any] = {
+    "json_serializer": jsontext.dumps,
+    "json_deserializer": jsontext.loads,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The pools of one database. `is_single_writer`: the database takes one writer at a time."""
+
+    url: URL
+    reading: AsyncEngine
+    writing: AsyncEngine
+    is_single_writer: bool
+    is_durable: bool
+
+    async def dispose(self) -> None:
+        """Close every pooled connection."""
+        await self.reading.dispose()
+        if self.writing is not self.reading:
+            await self.writing.dispose()
+
+
+def parse_url(url: str) -> URL:
+    """The URL with its async driver filled in; BadDatabaseUrl says what is wrong with it."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise BadDatabaseUrl("not a database URL; example: sqlite+aiosqlite:///fairlead.db") from (
+            error
+        )
+    driver = _DRIVERS.get(parsed.get_backend_name())
+    if driver is None or parsed.drivername not in (driver, parsed.get_backend_name()):
+        known = " or ".join(sorted(_DRIVERS.values()))
+        raise BadDatabaseUrl(f"cannot use a {parsed.drivername!r} database: {known}")
+    if driver.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
+        raise BadDatabaseUrl("SQLite needs a file: a record held in memory would not be one")
+    return parsed.set(drivername=driver)
+
+
+def open_engines(url: str, *, is_durable: bool = False) -> Engines:
+    """Make the engines; nothing is connected yet.
+
+    `is_durable` makes SQLite sync every commit to the disk: without it a commit survives the end
+    of the process at any moment, but the last ones may not survive a power cut.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        engine = _async_engine(parsed, pool_pre_ping=True)
+        return Engines(parsed, engine, engine, is_single_writer=False, is_durable=is_durable)
+    reading = _async_engine(parsed, pool_size=4, max_overflow=4)
+    writing = _async_engine(parsed, pool_size=1, max_overflow=0)
+    _tune_sqlite(reading.sync_engine, begin="BEGIN", is_durable=is_durable, is_query_only=True)
+    _tune_sqlite(writing.sync_engine, begin="BEGIN IMMEDIATE", is_durable=is_durable)
+    return Engines(parsed, reading, writing, is_single_writer=True, is_durable=is_durable)
+
+
+def open_sync_sqlite(url: URL, *, is_durable: bool) -> Engine:
+    """An engine over the plain driver, for a thread that does nothing but write."""
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        connect_args={"check_same_thread": False},
+        pool_size=1,
+        max_overflow=0,
+        **_JSON,
+    )
+    _tune_sqlite(engine, begin="BEGIN IMMEDIATE", is_durable=is_durable)
+    return engine
+
+
+def _async_engine(url: URL, **pool: Any) -> AsyncEngine:
+    try:
+        return create_async_engine(url, **pool, **_JSON)
+    except (ImportError, NoSuchModuleError) as error:
+        raise BadDatabaseUrl(
+            f"the driver for {url.drivername} is missing: pip install 'fairlead[postgres]'"
+        ) from error
+
+
+def _tune_sqlite(
+    engine: Engine, *, begin: str, is_durable: bool, is_query_only: bool = False
+) -> None:
+    pragmas = [
+        f"busy_timeout = {_BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        f"synchronous = {'FULL' if is_durable else 'NORMAL'}",
+        "foreign_keys = ON",
+        f"journal_size_limit = {_WAL_LIMIT_BYTES}",
+    ]
+    if is_query_only:
+        pragmas.append("query_only = ON")
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        # SQLAlchemy, not the driver, says BEGIN: a read is a snapshot, a write locks at once.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def say_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def mapped(error: SQLAlchemyError | OSError) -> StorageError:
+    """The record's own error for one of SQLAlchemy's, to be raised `from` it."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    reason = f"{type(original).__name__}: {str(original).splitlines()[0] if str(original) else ''}"
+    name = type(error).__name__
+    if name == "IntegrityError":
+        return DuplicateRecord(reason)
+    if name in ("DataError", "ProgrammingError", "StatementError", "NotSupportedError"):
+        return StorageError(reason)
+    return StoreUnavailable(reason)

@@ -1,0 +1,190 @@
+"""The tables. Types are portable: what is here runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _json(name: str) -> Column[Any]:
+    return Column(name, JSON(none_as_null=True))
+
+
+def _owner(name: str = "interaction_id", *, is_key: bool = False) -> Column[Any]:
+    """A column naming the exchange that a row belongs to; the row goes when the exchange goes."""
+    reference = ForeignKey("interactions.id", ondelete="CASCADE")
+    return Column(name, String, reference, primary_key=is_key, nullable=False)
+
+
+interactions = Table(
+    "interactions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("route", String, nullable=False),
+    Column("dialect", String, nullable=False),
+    Column("upstream", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("reply_model", String),
+    Column("policy", String, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("key_id", String),
+    Column("user", String),
+    Column("conversation", String),
+    _json("tags"),
+    Column("is_stream", Boolean, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("http_status", Integer, nullable=False),
+    Column("error_code", String),
+    Column("verdict", String, nullable=False),
+    Column("prompt_hash", String, nullable=False),
+    _json("response_ids"),
+    _json("request"),
+    _json("context"),
+    _json("choices"),
+    _json("usage"),
+    _json("timings"),
+    Index(None, "created_us", "id"),
+    Index(None, "prompt_hash", "created_us"),
+)
+
+
+def _sparse_index(column: str) -> Index:
+    """Users and conversations are often not given: rows without one cost nothing here."""
+    given = text(f'"{column}" IS NOT NULL')
+    columns = (interactions.c[column], interactions.c.created_us)
+    return Index(
+        f"ix_interactions_{column}_created_us",
+        *columns,
+        sqlite_where=given,
+        postgresql_where=given,
+    )
+
+
+_sparse_index("user")
+_sparse_index("conversation")
+
+scores = Table(
+    "scores",
+    metadata,
+    _owner(is_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("side", String, nullable=False),
+    Column("choice_index", Integer),
+    Column("scorer", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("risk", Float(53)),
+    Column("flag_threshold", Float(53)),
+    Column("veto_threshold", Float(53)),
+    Column("verdict", String, nullable=False),
+    _json("heads"),
+    _json("windows"),
+    _json("spans"),
+)
+
+# Not unique by response_id: upstreams may use an id again.
+responses = Table(
+    "responses",
+    metadata,
+    Column("response_id", String, primary_key=True),
+    _owner(is_key=True),
+    Index(None, "interaction_id"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("tag", String, primary_key=True),
+    _owner(is_key=True),
+    Index(None, "interaction_id"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("created_us", BigInteger, nullable=False),
+    _owner(),
+    Column("response_id", String),
+    Column("choice_index", Integer, nullable=False),
+    Column("rating", String),
+    Column("comment", Text, nullable=False),
+    Column("correction", Text, nullable=False),
+    Column("rater", String, nullable=False),
+    Column("key_id", String),
+    _json("tags"),
+    Column("source", String, nullable=False),
+    Index(None, "interaction_id", "choice_index"),
+    Index(None, "created_us", "id"),
+)
+
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("created_us", BigInteger, nullable=False),
+    _owner("chosen_interaction_id"),
+    Column("chosen_choice", Integer, nullable=False),
+    _owner("rejected_interaction_id"),
+    Column("rejected_choice", Integer, nullable=False),
+    Column("rater", String, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("key_id", String),
+    Index(None, "chosen_interaction_id"),
+    Index(None, "rejected_interaction_id"),
+    Index(None, "created_us", "id"),
+)
+
+# `key_id` is never null here (unique constraints let nulls repeat): "" is "no API key".
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key", String, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("endpoint", String, nullable=False),
+    Column("body_hash", String, nullable=False),
+    _json("response"),
+    Column("created_us", BigInteger, nullable=False),
+    UniqueConstraint("key", "key_id", "endpoint"),
+    Index(None, "created_us"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("hash", String, nullable=False),
+    _json("scopes"),
+    Column("created_us", BigInteger, nullable=False),
+    Column("revoked_us", BigInteger),
+    _json("policies"),
+    UniqueConstraint("hash"),
+)
