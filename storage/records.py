@@ -1,6 +1,6 @@
 """The nouns of the record: frozen rows as the callers hand them in and read them back.
 
-They are plain data. `Json` fields hold what `json` can hold: dict, list, str, int, float, bool, None.
+They are plain data. `Json` fields hold what JSON can: dict, list, str, int, float, bool, None.
 Times are unix microseconds (`*_us`), shares and risks lie in [0, 1], text offsets count characters.
 """
 

@@ -1,0 +1,139 @@
+"""Exchanges: get, find by the reply's own id, list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage import tables
+from storage.jsontext import clean
+from storage.records import InteractionRecord, Status, Verdict
+from storage.repositories.paging import Page, cut_page, page_query
+from storage.rows import InsertSql, decode, encode
+
+_table = tables.interactions
+_EQUALS = (
+    "model",
+    "status",
+    "verdict",
+    "user",
+    "conversation",
+    "policy",
+    "route",
+    "key_id",
+    "prompt_hash",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionFilter:
+    """Which exchanges to list; None does not filter. `since_us` is inclusive, `until_us` not.
+
+    `model` is the model asked for.
+    """
+
+    model: str | None = None
+    status: Status | None = None
+    verdict: Verdict | None = None
+    user: str | None = None
+    conversation: str | None = None
+    policy: str | None = None
+    route: str | None = None
+    key_id: str | None = None
+    prompt_hash: str | None = None
+    tag: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+
+
+class Interactions:
+    """The exchanges of one unit of work."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, ident: str) -> InteractionRecord | None:
+        """The exchange with this id."""
+        found = await self._load(_table.c.id == clean(ident))
+        return found[0] if found else None
+
+    async def by_response(self, response_id: str) -> list[InteractionRecord]:
+        """The exchanges whose reply carried this id, newest first; upstreams may repeat ids."""
+        owners = select(tables.responses.c.interaction_id).where(
+            tables.responses.c.response_id == clean(response_id)
+        )
+        return await self._load(_table.c.id.in_(owners))
+
+    async def find(self, any_id: str) -> list[InteractionRecord]:
+        """The exchange with this id, else those whose reply carried it, newest first."""
+        found = await self.get(any_id)
+        return [found] if found else await self.by_response(any_id)
+
+    async def many(self, idents: Iterable[str]) -> dict[str, InteractionRecord]:
+        """The exchanges with these ids, as far as they exist."""
+        found = await self._load(_table.c.id.in_(list(idents)))
+        return {record.id: record for record in found}
+
+    async def page(
+        self,
+        where: InteractionFilter | None = None,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[InteractionRecord]:
+        """A page of exchanges, newest first; InvalidCursor for a cursor that is none."""
+        query = select(_table).where(_condition(where or InteractionFilter()))
+        query = page_query(query, _table, limit=limit, cursor=cursor)
+        rows = (await self._connection.execute(query)).mappings().all()
+        return cut_page(await self._with_scores(rows), limit)
+
+    async def add(self, record: InteractionRecord) -> None:
+        """Store one exchange unless its id is there; traffic goes through the Writer instead."""
+        sql = InsertSql.of(self._connection.dialect)
+        rows = encode(record)
+        await self._connection.exec_driver_sql(sql.interactions, [rows.interaction])
+        for statement, children in (
+            (sql.scores, rows.scores),
+            (sql.responses, rows.responses),
+            (sql.tags, rows.tags),
+        ):
+            if children:
+                await self._connection.exec_driver_sql(statement, list(children))
+
+    async def _load(self, condition: ColumnElement[bool]) -> list[InteractionRecord]:
+        query = (
+            select(_table).where(condition).order_by(_table.c.created_us.desc(), _table.c.id.desc())
+        )
+        rows = (await self._connection.execute(query)).mappings().all()
+        return await self._with_scores(rows)
+
+    async def _with_scores(self, rows: Sequence[Mapping[Any, Any]]) -> list[InteractionRecord]:
+        scores = tables.scores
+        query = (
+            select(scores)
+            .where(scores.c.interaction_id.in_([row["id"] for row in rows]))
+            .order_by(scores.c.interaction_id, scores.c.position)
+        )
+        grouped: dict[str, list[Mapping[Any, Any]]] = {row["id"]: [] for row in rows}
+        if rows:
+            for score in (await self._connection.execute(query)).mappings():
+                grouped[score["interaction_id"]].append(score)
+        return [decode(row, grouped[row["id"]]) for row in rows]
+
+
+def _condition(where: InteractionFilter) -> ColumnElement[bool]:
+    columns = _table.c
+    wanted = [(columns[name], getattr(where, name)) for name in _EQUALS]
+    parts = [column == clean(value) for column, value in wanted if value is not None]
+    if where.tag is not None:
+        tagged = select(tables.tags.c.interaction_id).where(tables.tags.c.tag == clean(where.tag))
+        parts.append(columns.id.in_(tagged))
+    if where.since_us is not None:
+        parts.append(columns.created_us >= where.since_us)
+    if where.until_us is not None:
+        parts.append(columns.created_us < where.until_us)
+    return and_(true(), *parts)
