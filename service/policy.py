@@ -79,13 +79,12 @@ class Rule:
     def judge(self, score: Score) -> ScoredRule | None:
         """The score with the rule's own risk and what comes of it; None where heads are missing."""
         if score.risk is None:
-            return ScoredRule(score, Outcome.UNSCORED, flag=self.flag, veto=self.veto)
+            return ScoredRule(score, Outcome.UNSCORED, self.flag, self.veto, self.name)
         if score.heads and not all(head in score.heads for head in self.heads):
             return None
         risk = max((score.heads[head] for head in self.heads if score.heads), default=score.risk)
-        return ScoredRule(
-            replace(score, risk=risk), self._outcome(risk), flag=self.flag, veto=self.veto
-        )
+        scored = replace(score, risk=risk)
+        return ScoredRule(scored, self._outcome(risk), self.flag, self.veto, self.name)
 
     def _outcome(self, risk: float) -> Outcome:
         if self.veto is not None and risk >= self.veto:

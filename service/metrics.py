@@ -1,0 +1,229 @@
+"""Everything that is counted, in one registry of its own; nothing here is global.
+
+Label sets are closed: routes, sides, outcomes and kinds by construction, models by a cap.
+Several worker processes each show their own figures; prometheus_client's multiprocess mode is
+not used yet.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from service.exchange import Verdict
+
+OTHER = "other"
+MAX_LABEL_CHARS = 120
+
+_FAST_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_SLOW_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_RISKS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_TOKENS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+
+
+M = TypeVar("M", Counter, Gauge, Histogram)
+
+
+class Labelled(Generic[M]):
+    """A metric whose children are kept, so that a hot path pays one dictionary look-up."""
+
+    def __init__(self, metric: M) -> None:
+        self._metric: M = metric
+        self._children: dict[tuple[str, ...], M] = {}
+
+    def __call__(self, *labels: str) -> M:
+        """The child with these label values, in the order of the label names."""
+        child = self._children.get(labels)
+        if child is None:
+            child = self._metric.labels(*labels) if labels else self._metric
+            self._children[labels] = child
+        return child
+
+
+class Models:
+    """Label values for models: the first `limit` that were served, then `other`."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._known: set[str] = set()
+
+    def label(self, model: str | None, *, may_add: bool = True) -> str:
+        """The label of a model. What was not served may not take a place of its own."""
+        if not model:
+            return ""
+        name = model[:MAX_LABEL_CHARS]
+        if name in self._known:
+            return name
+        if may_add and len(self._known) < self._limit:
+            self._known.add(name)
+            return name
+        return OTHER
+
+
+class Metrics:
+    """The proxy's figures. One per process; the engine's and the writer's observer."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, *, max_models: int = 50) -> None:
+        self.registry = CollectorRegistry()
+        self.models = Models(max_models)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._define_exchanges()
+        self._define_scoring()
+        self._define_record()
+
+    def _define_exchanges(self) -> None:
+        self._requests = self._counter("requests", "Requests answered.", "route", "model", "status")
+        self._verdicts = self._counter(
+            "verdicts", "Verdicts by rule.", "policy", "side", "scorer", "verdict"
+        )
+        self._overhead = self._histogram(
+            "overhead_seconds", "Time added by the proxy itself.", _FAST_S, "route", "stage"
+        )
+        self._upstream = self._histogram(
+            "upstream_seconds", "Time until the upstream had answered.", _SLOW_S, "route", "model"
+        )
+        self._first_token = self._histogram(
+            "time_to_first_token_seconds", "Time to an upstream's first token.", _SLOW_S,
+            "route", "model",
+        )  # fmt: skip
+        self._held = self._histogram(
+            "held_seconds", "Time for which streamed text waited for its scores.", _FAST_S
+        )()
+        self._feedback = self._counter("feedback", "Feedback stored.", "rating")
+        self._crashes = self._counter("internal_errors", "Errors nobody foresaw.", "route")
+        self._unknown_events = self._counter(
+            "unknown_events", "Stream events whose text could not be told.", "dialect"
+        )
+
+    def _define_scoring(self) -> None:
+        self._risk = self._histogram("risk", "Risks given.", _RISKS, "scorer", "side", "model")
+        self._scorer_s = self._histogram(
+            "scorer_seconds", "Time from asking a scorer to its answer.", _FAST_S, "scorer"
+        )
+        self._scorer_failures = self._counter(
+            "scorer_failures", "Scores that did not come.", "scorer", "kind"
+        )
+        self._batch_rows = self._histogram("batch_rows", "Rows of a batch.", _ROWS)()
+        self._batch_tokens = self._histogram("batch_tokens", "Padded tokens of a batch.", _TOKENS)()
+        self._queue_tokens = self._gauge("queue_tokens", "Tokens that wait for scoring.")()
+        self._provider = self._gauge(
+            "execution_provider_info", "The execution provider that runs.", "provider"
+        )
+
+    def _define_record(self) -> None:
+        self._pending = self._gauge("recorder_pending", "Records that wait to be stored.")()
+        self._commit_s = self._histogram(
+            "recorder_commit_seconds", "Time to commit a group of records.", _FAST_S
+        )()
+        self._committed = self._counter("recorder_committed", "Records stored.")()
+        self._spooled = self._counter("recorder_spooled", "Records written to the spool.")()
+        self._replayed = self._counter("recorder_replayed", "Spooled records stored later.")()
+        self._record_failures = self._counter("recorder_failures", "Records lost.", "kind")
+
+    def request(self, route: str, model: str | None, status: int) -> None:
+        """A request was answered; `route` is one of the program's own, never a raw path."""
+        label = self.models.label(model, may_add=status < 400)
+        self._requests(route, label, str(status)).inc()
+
+    def verdict(self, policy: str, verdict: Verdict) -> None:
+        """A policy judged one side of an exchange: each rule's outcome, and each risk."""
+        side = verdict.side.value
+        if verdict.failure:
+            self._verdicts(policy, side, OTHER, verdict.outcome.value).inc()
+        for rule in verdict.rules:
+            self._verdicts(policy, side, rule.score.scorer, rule.outcome.value).inc()
+
+    def risk(self, scorer: str, side: str, model: str | None, *, risk: float) -> None:
+        """A scorer gave a risk for a text of the model's exchange."""
+        self._risk(scorer, side, self.models.label(model)).observe(risk)
+
+    def overhead(self, route: str, stage: str, seconds: float) -> None:
+        """The proxy itself took time at a stage of an exchange."""
+        self._overhead(route, stage).observe(seconds)
+
+    def upstream(self, route: str, model: str | None, seconds: float) -> None:
+        """An upstream had answered, its last byte included."""
+        self._upstream(route, self.models.label(model)).observe(seconds)
+
+    def first_token(self, route: str, model: str | None, seconds: float) -> None:
+        """An upstream's first token came."""
+        self._first_token(route, self.models.label(model)).observe(seconds)
+
+    def held(self, seconds: float) -> None:
+        """Streamed text left after having waited."""
+        self._held.observe(seconds)
+
+    def unknown_event(self, dialect: str) -> None:
+        """An event of a stream was not understood and was held with its window."""
+        self._unknown_events(dialect).inc()
+
+    def feedback(self, rating: str | None) -> None:
+        """A rating (`up`, `down`), a text without one (None) or a `comparison` was stored."""
+        self._feedback(rating or "none").inc()
+
+    def crash(self, route: str) -> None:
+        """The outermost handler caught what nobody foresaw."""
+        self._crashes(route).inc()
+
+    def scorer_failure(self, scorer: str, kind: str) -> None:
+        """A scorer gave no answer."""
+        self._scorer_failures(scorer, kind).inc()
+
+    def provider(self, name: str) -> None:
+        """The execution provider that the model really runs on."""
+        self._provider(name).set(1)
+
+    def pending(self, records: int) -> None:
+        """The writer: so many records wait now."""
+        self._pending.set(records)
+
+    def committed(self, records: int, seconds: float) -> None:
+        """The writer: a group was committed."""
+        self._committed.inc(records)
+        self._commit_s.observe(seconds)
+
+    def spooled(self, records: int) -> None:
+        """The writer: records went to the spool."""
+        self._spooled.inc(records)
+
+    def replayed(self, records: int) -> None:
+        """The writer: spooled records are in the store now."""
+        self._replayed.inc(records)
+
+    def failed(self, records: int, error: str) -> None:
+        """The writer: records were refused or lost."""
+        self._record_failures(error).inc(records)
+
+    def render(self) -> bytes:
+        """The text for `/metrics`, of type `content_type`."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Labelled[Counter]:
+        return Labelled(Counter(name, text, labels, namespace="fairlead", registry=self.registry))
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Labelled[Gauge]:
+        return Labelled(Gauge(name, text, labels, namespace="fairlead", registry=self.registry))
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Labelled[Histogram]:
+        return Labelled(
+            Histogram(
+                name, text, labels,
+                namespace="fairlead", registry=self.registry, buckets=buckets,
+            )
+        )  # fmt: skip
