@@ -178,27 +178,28 @@ class Policies:
         model: str,
         *,
         requested: str | None = None,
-        of_key: str | None = None,
-        may_request: bool = True,
+        allowed: tuple[str, ...] | None = None,
     ) -> Policy:
         """The policy of the request's own wish, the key, the route and model, or `default`.
 
-        `requested` is the request's `fairlead.policy`: unknown raises `BadRequest`, and where
-        the key may not choose, `Forbidden`. A policy matches by route and model if it names
-        either and both fit; the first in the file wins.
+        `requested` is the request's `fairlead.policy`. `allowed` are the policies of the API
+        key: `*` allows any, the first other one is the key's own; None is no key, which allows
+        any. An unknown policy raises `BadRequest`, one that is not allowed `Forbidden`. A policy
+        matches by route and model if it names either and both fit; the first in the file wins.
         """
         if requested is not None:
-            return self._requested(requested, may_request=may_request or requested == of_key)
-        if of_key is not None and of_key in self.by_name:
-            return self.by_name[of_key]
+            return self._requested(requested, allowed)
+        for name in allowed or ():
+            if name in self.by_name:
+                return self.by_name[name]
         for name, routes, models in self.matchers:
             if _fits(route, routes) and _fits(model, models):
                 return self.by_name[name]
         return self.by_name["default"]
 
-    def _requested(self, name: str, *, may_request: bool) -> Policy:
-        if not may_request:
-            raise Forbidden("this API key may not choose a policy", param="fairlead.policy")
+    def _requested(self, name: str, allowed: tuple[str, ...] | None) -> Policy:
+        if allowed is not None and name not in allowed and "*" not in allowed:
+            raise Forbidden("this API key may not choose this policy", param="fairlead.policy")
         if name not in self.by_name:
             known = ", ".join(sorted(self.by_name))
             raise BadRequest(f"no policy {name!r}; known: {known}", param="fairlead.policy")
@@ -258,7 +259,7 @@ def _rules(
         _refuse_what_comes_later(where, settings)
         found = _find(where, name, source)
         if found:
-            yield _rule(where, name, side, settings, source, *found)
+            yield _rule(where, name, side=side, settings=settings, source=source, found=found)
         elif settings.veto is not None:
             raise PolicyError(
                 f"{where}: {source.model} has no such scorer or head, so this veto could never "
@@ -303,13 +304,14 @@ def _owner(name: str, shelf: Mapping[str, tuple[str, ...]]) -> str | None:
 def _rule(
     where: str,
     name: str,
+    *,
     side: Side,
     settings: RuleSettings,
     source: ThresholdSource,
-    scorer: str,
-    found: tuple[str, ...],
+    found: tuple[str, tuple[str, ...]],
 ) -> Rule:
-    heads = tuple(settings.heads or (head for head in found if source.has(head, side)))
+    scorer, default_heads = found
+    heads = tuple(settings.heads or (head for head in default_heads if source.has(head, side)))
     unknown = [head for head in heads if head not in source.scorers[scorer].heads]
     if unknown:
         raise PolicyError(f"{where}.heads: {scorer} has no head {unknown[0]!r}")
