@@ -1,0 +1,204 @@
+"""OpenAI's chat completions: `/v1/chat/completions`, plain and streamed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from service.dialects.base import ReadLimits, VetoNote
+from service.dialects.body import DONE, encode, encode_event, request_object, upstream_object
+from service.dialects.chat_stream import ChatStream, choice_index, choices_of
+from service.dialects.conversation import newest, read_turns, sources, transcript
+from service.dialects.extension import KEY, read_extension
+from service.dialects.text import choice_texts
+from service.errors import BadRequest, FairleadError, UpstreamMalformed
+from service.exchange import Ask, Choice, Extension, Reply
+
+ROUTE = "/v1/chat/completions"
+_NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+# Beside the scalars, the structured settings that shape a reply; the rest is
+# content (messages, tools, prediction) or kept elsewhere in the record.
+_STRUCTURED = frozenset({"response_format", "stop", "tool_choice", "reasoning", "modalities"})
+_KEPT_ELSEWHERE = frozenset({"model", "stream", "n", "user", KEY})
+
+
+class Chat:
+    """The chat dialect. `now` is a clock in seconds since 1970, for replies of our own."""
+
+    name = "chat"
+    routes = (ROUTE,)
+    upstream_paths: Mapping[str, str] = {ROUTE: "/chat/completions"}
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+
+    def parse(self, body: bytes, route: str, *, limits: ReadLimits) -> Ask:
+        """The request; anything that is not one raises `BadRequest` naming the field."""
+        asked = request_object(body, limits.max_depth)
+        if KEY in asked:
+            extension = read_extension(asked.pop(KEY), limits)
+            body = encode(asked)
+        else:
+            extension = Extension()
+        extension = replace(extension, user=extension.user or _text_or_none(asked.get("user")))
+        model, messages = _model(asked), _messages(asked)
+        turns = read_turns(messages)
+        found = sources(turns, limits.source_pattern)
+        room = limits.max_context_items - len(extension.context)
+        return Ask(
+            route=route,
+            dialect=self.name,
+            body=body,
+            model=model,
+            messages=messages,
+            prompt=newest(turns),
+            transcript=transcript(turns),
+            context=extension.context + tuple(found[max(0, len(found) - room) :]),
+            is_stream=_is_stream(asked),
+            wants_usage=_wants_usage(asked),
+            n=_n(asked, limits.max_choices),
+            tools=_tools(asked),
+            params=_params(asked),
+            extension=extension,
+        )
+
+    def reply(self, body: bytes) -> Reply:
+        """A plain reply; bytes that are not one raise `UpstreamMalformed`."""
+        said = upstream_object(body)
+        if "choices" not in said:
+            raise UpstreamMalformed("The upstream sent a reply without `choices`.")
+        choices = tuple(_choice(choice, at) for at, choice in enumerate(choices_of(said)))
+        usage = said.get("usage")
+        return Reply(
+            id=_text_or_none(said.get("id")),
+            model=_text_or_none(said.get("model")),
+            choices=choices,
+            usage=usage if isinstance(usage, dict) else None,
+            body=said,
+        )
+
+    def stream(self, ask: Ask) -> ChatStream:
+        """A reader and writer for one streamed reply."""
+        return ChatStream(ask.model, self._now)
+
+    def vetoed(
+        self, reply: Reply, notes: Mapping[int, VetoNote], fairlead: dict[str, Any]
+    ) -> bytes:
+        """The reply with the vetoed choices replaced by their refusals.
+
+        Of a vetoed choice nothing that the model wrote is left: no tool calls,
+        reasoning, annotations or log-probabilities.
+        """
+        pairs = zip(reply.choices, reply.body["choices"], strict=True)
+        choices = [
+            _refused(read.index, notes[read.index].refusal) if read.index in notes else choice
+            for read, choice in pairs
+        ]
+        return encode(reply.body | {"choices": choices, KEY: fairlead})
+
+    def annotated(self, reply: Reply, fairlead: dict[str, Any]) -> bytes:
+        """The reply unchanged but for the top-level `fairlead` object."""
+        return encode(reply.body | {KEY: fairlead})
+
+    def prompt_refused(self, ask: Ask, note: VetoNote) -> bytes:
+        """A plain 200 reply that holds the refusal, for `veto.prompt_as: refusal`."""
+        head = self.stream(ask).head(note, "chat.completion")
+        choices = [_refused(index, note.refusal) for index in range(ask.n)]
+        return encode(head | {"choices": choices, "usage": _NO_USAGE, KEY: note.fairlead})
+
+    def prompt_refused_stream(self, ask: Ask, note: VetoNote) -> bytes:
+        """The same as a whole stream."""
+        stream = self.stream(ask)
+        events = [stream.refusal(index, note, has_begun=False) for index in range(ask.n)]
+        if ask.wants_usage:
+            usage = {"choices": [], "usage": _NO_USAGE}
+            events.append(encode_event(stream.head(note, "chat.completion.chunk") | usage))
+        return b"".join([*events, DONE])
+
+    def error(self, error: FairleadError) -> bytes:
+        """An error in OpenAI's envelope."""
+        return encode(error.to_dict())
+
+
+def _refused(index: int, refusal: str) -> dict[str, Any]:
+    return {
+        "index": index,
+        "message": {"role": "assistant", "content": refusal},
+        "logprobs": None,
+        "finish_reason": "content_filter",
+    }
+
+
+def _choice(choice: Any, at: int) -> Choice:
+    index = choice_index(choice, at)
+    message, reason = choice.get("message"), choice.get("finish_reason")
+    if not isinstance(message, dict):
+        raise UpstreamMalformed(f"The upstream sent a choice without a message: choices[{at}].")
+    if not isinstance(reason, str | None):
+        raise UpstreamMalformed(f"The upstream sent a wrong choices[{at}].finish_reason.")
+    channels: dict[str, str] = {}
+    for channel, text in choice_texts(choice, message):
+        channels[channel] = channels.get(channel, "") + text
+    return Choice(index=index, message=message, channels=channels, finish_reason=reason)
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _model(asked: dict[str, Any]) -> str:
+    model = asked.get("model")
+    if isinstance(model, str) and model:
+        return model
+    raise BadRequest("`model` must be a string that names a model.", param="model")
+
+
+def _messages(asked: dict[str, Any]) -> list[dict[str, Any]]:
+    messages = asked.get("messages")
+    if isinstance(messages, list) and messages:
+        return messages
+    raise BadRequest("`messages` must be a list of at least one message.", param="messages")
+
+
+def _is_stream(asked: dict[str, Any]) -> bool:
+    stream = asked.get("stream")
+    if isinstance(stream, bool | None):
+        return bool(stream)
+    raise BadRequest("`stream` must be true or false.", param="stream")
+
+
+def _wants_usage(asked: dict[str, Any]) -> bool:
+    options = asked.get("stream_options")
+    if isinstance(options, dict | None):
+        return (options or {}).get("include_usage") is True
+    raise BadRequest("`stream_options` must be an object.", param="stream_options")
+
+
+def _n(asked: dict[str, Any], max_choices: int) -> int:
+    n = asked.get("n")
+    if n is None:
+        return 1
+    if isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= max_choices:
+        return n
+    raise BadRequest(f"`n` must be a whole number from 1 to {max_choices}.", param="n")
+
+
+def _tools(asked: dict[str, Any]) -> list[dict[str, Any]] | None:
+    tools = asked.get("tools")
+    if tools is None:
+        return None
+    if isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools):
+        return tools
+    raise BadRequest("`tools` must be a list of tool objects.", param="tools")
+
+
+def _params(asked: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in asked.items()
+        if name not in _KEPT_ELSEWHERE
+        and value is not None
+        and (name in _STRUCTURED or isinstance(value, str | int | float))
+    }

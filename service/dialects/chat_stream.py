@@ -1,0 +1,156 @@
+"""One streamed chat completion, read and written event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from service.dialects.base import VetoNote
+from service.dialects.body import DONE, encode, encode_event, upstream_object
+from service.dialects.text import choice_texts, event_texts
+from service.errors import FairleadError, UpstreamMalformed
+from service.exchange import Delta, Event
+
+CHUNK = "chat.completion.chunk"
+_HEAD = ("id", "created", "model", "system_fingerprint", "service_tier")
+
+
+class ChatStream:
+    """Reads one upstream stream and writes our own events in its likeness.
+
+    `model` is what the request asked for; id, model and the like are taken over
+    from the first event that has an id.
+    """
+
+    def __init__(self, model: str, now: Callable[[], float]) -> None:
+        self._model = model
+        self._now = now
+        self._head: dict[str, Any] = {}
+
+    def read(self, raw: bytes, data: bytes | None) -> Event:
+        """One upstream event; data that the format does not allow raises `UpstreamMalformed`."""
+        text = (data or b"").strip()
+        if not text:
+            return Event(raw)
+        if text == b"[DONE]":
+            return Event(raw, is_done=True)
+        body = upstream_object(text)
+        if not self._head and body.get("id"):
+            self._head = {name: body[name] for name in _HEAD if body.get(name)}
+        usage = body.get("usage")
+        return Event(
+            raw,
+            deltas=_deltas(body),
+            finished=_finished(body),
+            error=_error(body),
+            usage=usage if isinstance(usage, dict) else None,
+            body=body,
+        )
+
+    def without(self, event: Event, choices: frozenset[int]) -> bytes:
+        """The event's bytes with the given choices taken out; empty where nothing is left."""
+        body = event.body
+        if body is None or not choices:
+            return event.raw
+        if "choices" not in body:
+            is_told = any(delta.choice in choices for delta in event.deltas)
+            return b"" if is_told else event.raw
+        said = choices_of(body)
+        kept = [choice for at, choice in enumerate(said) if choice_index(choice, at) not in choices]
+        if len(kept) == len(said):
+            return event.raw
+        if not kept and event.usage is None and event.error is None:
+            return b""
+        return encode_event(body | {"choices": kept})
+
+    def refusal(self, choice: int, note: VetoNote, *, has_begun: bool) -> bytes:
+        """A delta with the refusal text, then the end of the choice as `content_filter`."""
+        role = {} if has_begun else {"role": "assistant"}
+        head = self.head(note, CHUNK)
+        said = head | {"choices": [_chunk(choice, role | {"content": note.refusal}, None)]}
+        ended = head | {"choices": [_chunk(choice, {}, "content_filter")]}
+        return encode_event(said) + encode_event(ended | {"fairlead": note.fairlead})
+
+    def annotation(self, note: VetoNote) -> bytes:
+        """An event that carries only the `fairlead` object."""
+        return encode_event(self.head(note, CHUNK) | {"choices": [], "fairlead": note.fairlead})
+
+    def failure(self, error: FairleadError) -> bytes:
+        """An error frame and the end mark."""
+        return b"data: " + encode(error.to_dict()) + b"\n\n" + DONE
+
+    def done(self) -> bytes:
+        """The stream's own end mark."""
+        return DONE
+
+    def head(self, note: VetoNote, kind: str) -> dict[str, Any]:
+        """The top-level fields of an object of our own, as the running stream has them."""
+        if not self._head:
+            self._head = {"id": f"chatcmpl-{note.fairlead.get('id', 'fairlead')}"}
+        defaults = {"created": int(self._now()), "model": self._model}
+        return {"id": None, "object": kind} | defaults | self._head
+
+
+def choices_of(body: dict[str, Any]) -> list[Any]:
+    """The choices of a reply or an event; null counts as none."""
+    choices = body.get("choices")
+    if choices is None:
+        return []
+    if not isinstance(choices, list):
+        raise UpstreamMalformed("The upstream sent `choices` that are not a list.")
+    return choices
+
+
+def choice_index(choice: Any, at: int) -> int:
+    """A choice's own index, its position where it has none."""
+    index = choice.get("index") if isinstance(choice, dict) else "?"
+    if index is None:
+        return at
+    if isinstance(index, int) and not isinstance(index, bool) and index >= 0:
+        return index
+    raise UpstreamMalformed(f"The upstream sent a choice without a whole number: choices[{at}].")
+
+
+def _chunk(index: int, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
+    return {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
+
+
+def _deltas(body: dict[str, Any]) -> tuple[Delta, ...]:
+    if "choices" not in body:
+        return tuple(Delta(0, channel, text) for channel, text in event_texts(body))
+    return tuple(
+        Delta(choice_index(choice, at), channel, text)
+        for at, choice in enumerate(choices_of(body))
+        for channel, text in choice_texts(choice, _delta(choice, at))
+    )
+
+
+def _delta(choice: Any, at: int) -> dict[str, Any]:
+    """A choice's delta; servers that only pretend to stream send a whole message."""
+    choice_index(choice, at)
+    delta = choice.get("delta")
+    if delta is None:
+        delta = choice.get("message")
+    if isinstance(delta, dict | None):
+        return delta or {}
+    raise UpstreamMalformed(f"The upstream sent a delta that is not an object: choices[{at}].")
+
+
+def _finished(body: dict[str, Any]) -> tuple[tuple[int, str], ...]:
+    found = []
+    for at, choice in enumerate(choices_of(body)):
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str):
+            found.append((choice_index(choice, at), reason))
+        elif reason is not None:
+            raise UpstreamMalformed(f"The upstream sent a wrong choices[{at}].finish_reason.")
+    return tuple(found)
+
+
+def _error(body: dict[str, Any]) -> dict[str, Any] | None:
+    error = body.get("error")
+    if not error and "choices" not in body and "error" in (body.get("object"), body.get("type")):
+        error = body
+    if not error:
+        return None
+    return error if isinstance(error, dict) else {"message": str(error)}
