@@ -1,0 +1,117 @@
+"""Faithfulness: does the context support what the reply says?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from scorers.base import Logits
+from scorers.builtin.evidence import evidence
+from scorers.builtin.headmap import HeadMap
+from scorers.builtin.windows import tail, windows
+from scorers.sentences import sentences
+from scorers.types import Row, Score, Side, Span, Subject
+
+_SENTENCE_TOKENS = 90.0
+_SHORT_SENTENCE = 25
+_BARE_ANSWER = 40
+_QUESTION_TAIL = 120
+_SPAN_RISK = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence of the reply (offsets into its text) and the rows that hold it against evidence."""
+
+    start: int
+    end: int
+    rows: tuple[Row, ...]
+
+
+def claim_spans(text: str, start: int, stop: int) -> list[tuple[int, int]]:
+    """Sentences as offsets, short fragments joined to a neighbour, overlong ones cut."""
+    joined: list[tuple[int, int]] = []
+    for left, right in sentences(text, start, stop):
+        if joined and joined[-1][1] - joined[-1][0] < _SHORT_SENTENCE:
+            joined[-1] = (joined[-1][0], right)
+        else:
+            joined.append((left, right))
+    if len(joined) > 1 and joined[-1][1] - joined[-1][0] < _SHORT_SENTENCE:
+        joined[-2:] = [(joined[-2][0], joined[-1][1])]
+    return [
+        cut
+        for left, right in joined
+        for cut in windows(text, left, right, budget_tokens=_SENTENCE_TOKENS, overlap_tokens=0.0)
+    ]
+
+
+def claim_text(prompt: str, sentence: str) -> str:
+    """A sentence as the encoder reads it: a bare answer ("Yes.") is put behind its question."""
+    if len(sentence) >= _BARE_ANSWER or not prompt.strip():
+        return sentence
+    return f"{tail(prompt.strip(), _QUESTION_TAIL)} {sentence}"
+
+
+@lru_cache(maxsize=128)
+def claims(subject: Subject) -> tuple[Claim, ...]:
+    """The claims of a subject's fresh part, each with its rows; empty without text or context."""
+    found = evidence(subject.context)
+    if found is None:
+        return ()
+    made = []
+    for left, right in claim_spans(subject.text, subject.start, subject.stop):
+        text = claim_text(subject.prompt, subject.text[left:right].strip())
+        made.append(Claim(left, right, tuple(Row(part, text) for part in found.pick(text))))
+    return tuple(made)
+
+
+class Faithfulness:
+    """Holds each sentence of a reply against the best evidence in the context.
+
+    A sentence is as unsupported as its best evidence leaves it; a reply is as unsupported as
+    its worst sentence. Sentences at even odds or worse come back as spans.
+    """
+
+    name = "faithfulness"
+
+    def __init__(self, heads: HeadMap) -> None:
+        self._map = heads
+        self._spec = heads.scorer(self.name)
+        self.heads = self._spec.heads
+        self.sides = frozenset(Side(side) for side in self._spec.sides)
+
+    def rows(self, subject: Subject) -> Sequence[Row]:
+        """Pairs of evidence and sentence; none without a context or for an empty text."""
+        if subject.side not in self.sides:
+            return []
+        return [row for claim in claims(subject) for row in claim.rows]
+
+    def score(self, subject: Subject, rows: Sequence[Row], logits: Logits) -> Score:
+        """The reply's risk and its unsupported sentences, from logits of shape (rows, heads)."""
+        model, head = self._map.model, self.heads[0]
+        if not rows:
+            reason = "no_context" if subject.fresh.strip() else "empty"
+            return Score(
+                self.name, subject.side, model, None, reason=reason,
+                start=subject.start, stop=subject.stop,
+            )
+        found = claims(subject)
+        column = logits[:, self._map.column(head)]
+        starts = np.cumsum([0, *(len(claim.rows) for claim in found)])[:-1]
+        worst = np.minimum.reduceat(column, starts)
+        risk = float(self._map.probability(head, Side.REPLY, worst.max()))
+        return Score(
+            self.name, subject.side, model, risk, heads={head: risk},
+            spans=tuple(self._spans(found, worst)), start=subject.start, stop=subject.stop,
+        )
+
+    def _spans(self, found: Sequence[Claim], worst: Logits) -> list[Span]:
+        risks = self._map.probability(self.heads[0], "sentence", worst)
+        return [
+            Span(claim.start, claim.end, float(risk))
+            for claim, risk in zip(found, risks, strict=True)
+            if risk >= _SPAN_RISK
+        ]

@@ -1,0 +1,151 @@
+"""What a model's heads mean: `heads.json` as a frozen value."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scorers.types import Side
+
+
+class UnknownThreshold(LookupError):
+    """No threshold is tabulated for the heads, the side or the false-positive rate asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A monotone map from logits to probabilities: piecewise linear, constant beyond its ends."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+    def __call__(self, logits: ArrayLike) -> NDArray[np.float64]:
+        """Probabilities of the logits' shape."""
+        return np.asarray(np.interp(np.asarray(logits, dtype=np.float64), self.x, self.y))
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerSpec:
+    """The heads, default heads and sides of one scorer."""
+
+    heads: tuple[str, ...]
+    default_heads: tuple[str, ...]
+    sides: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Risks by false-positive rate, rates ascending."""
+
+    fpr: tuple[float, ...]
+    risk: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of the model: its name beside `heads.json`, its precision and its digest."""
+
+    path: str
+    precision: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class HeadMap:
+    """The description that ships with a model: columns, calibration maps, thresholds, files."""
+
+    name: str
+    version: str
+    max_tokens: int
+    hidden: int
+    heads: tuple[str, ...]
+    files: Mapping[str, ModelFile]
+    scorers: Mapping[str, ScorerSpec]
+    calibration: Mapping[tuple[str, str], Calibration]
+    thresholds: Mapping[tuple[str, str], Thresholds]
+
+    @property
+    def model(self) -> str:
+        """Name and version as scores carry them, such as `fairlead-mini@2026.11.0`."""
+        return f"{self.name}@{self.version}"
+
+    @classmethod
+    def load(cls, path: Path) -> HeadMap:
+        """Reads a `heads.json`; `path` is the file or the folder it lies in."""
+        file = path / "heads.json" if path.is_dir() else path
+        return cls.parse(json.loads(file.read_text(encoding="utf-8")))
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> HeadMap:
+        """Builds the map from the parsed JSON; raises KeyError where a part is missing."""
+        return cls(
+            name=raw["name"],
+            version=raw["version"],
+            max_tokens=raw["max_tokens"],
+            hidden=raw["hidden"],
+            heads=tuple(raw["heads"]),
+            files={key: ModelFile(**value) for key, value in raw["files"].items()},
+            scorers={key: _spec(value) for key, value in raw["scorers"].items()},
+            calibration={
+                (head, side): Calibration(np.array(knots["x"]), np.array(knots["y"]))
+                for head, sides in raw["calibration"].items()
+                for side, knots in sides.items()
+            },
+            thresholds={
+                (side, heads): Thresholds(tuple(table["fpr"]), tuple(table["risk"]))
+                for side, tables in raw["thresholds"].items()
+                for heads, table in tables.items()
+            },
+        )
+
+    def scorer(self, name: str) -> ScorerSpec:
+        """The heads and sides of a scorer; raises KeyError for one the model does not serve."""
+        return self.scorers[name]
+
+    def column(self, head: str) -> int:
+        """The column of a head in the model's logits."""
+        return self.heads.index(head)
+
+    def has(self, head: str, side: Side | str) -> bool:
+        """Whether the head is calibrated for the side."""
+        return (head, str(side)) in self.calibration
+
+    def probability(self, head: str, side: Side | str, logits: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated probabilities of a head's logits, of the same shape."""
+        return self.calibration[head, str(side)](logits)
+
+    def threshold(self, heads: Iterable[str], side: Side | str, fpr: float) -> float:
+        """The risk above which at most `fpr` of benign calibration texts lie.
+
+        The risk meant is the highest of `heads`. A rate between two tabulated ones takes the
+        lower; raises UnknownThreshold for untabulated heads or a rate below the lowest.
+        """
+        key = "+".join(sorted(heads))
+        table = self.thresholds.get((str(side), key))
+        if table is None:
+            known = ", ".join(sorted(name for at, name in self.thresholds if at == str(side)))
+            raise UnknownThreshold(
+                f"{self.model} has no thresholds for {key!r} on the {side} side; known: {known}"
+            )
+        index = bisect_right(table.fpr, fpr + 1e-12) - 1
+        if index < 0:
+            raise UnknownThreshold(
+                f"{self.model} has no threshold for {key!r} at a false-positive rate of {fpr:g}; "
+                f"the lowest is {table.fpr[0]:g}"
+            )
+        return table.risk[index]
+
+
+def _spec(raw: Mapping[str, Any]) -> ScorerSpec:
+    return ScorerSpec(
+        heads=tuple(raw["heads"]),
+        default_heads=tuple(raw["default_heads"]),
+        sides=tuple(raw["sides"]),
+    )
