@@ -38,10 +38,11 @@ class ChatStream:
         if not self._head and body.get("id"):
             self._head = {name: body[name] for name in _HEAD if body.get(name)}
         usage = body.get("usage")
+        deltas, finished = _said(body) if "choices" in body else (_unknown(body), [])
         return Event(
             raw,
-            deltas=_deltas(body),
-            finished=_finished(body),
+            deltas=tuple(deltas),
+            finished=tuple(finished),
             error=_error(body),
             usage=usage if isinstance(usage, dict) else None,
             body=body,
@@ -115,36 +116,36 @@ def _chunk(index: int, delta: dict[str, Any], reason: str | None) -> dict[str, A
     return {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
 
 
-def _deltas(body: dict[str, Any]) -> tuple[Delta, ...]:
-    if "choices" not in body:
-        return tuple(Delta(0, channel, text) for channel, text in event_texts(body))
-    return tuple(
-        Delta(choice_index(choice, at), channel, text)
-        for at, choice in enumerate(choices_of(body))
-        for channel, text in choice_texts(choice, _delta(choice, at))
-    )
+def _said(body: dict[str, Any]) -> tuple[list[Delta], list[tuple[int, str]]]:
+    """What the choices of an event say, and which of them end in it."""
+    deltas: list[Delta] = []
+    finished: list[tuple[int, str]] = []
+    for at, choice in enumerate(choices_of(body)):
+        index = choice_index(choice, at)
+        for channel, text in choice_texts(choice, _delta(choice, at)):
+            deltas.append(Delta(index, channel, text))
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str):
+            finished.append((index, reason))
+        elif reason is not None:
+            raise UpstreamMalformed(f"The upstream sent a wrong choices[{at}].finish_reason.")
+    return deltas, finished
 
 
-def _delta(choice: Any, at: int) -> dict[str, Any]:
+def _unknown(body: dict[str, Any]) -> list[Delta]:
+    return [Delta(0, channel, text) for channel, text in event_texts(body)]
+
+
+def _delta(choice: dict[str, Any], at: int) -> dict[str, Any]:
     """A choice's delta; servers that only pretend to stream send a whole message."""
-    choice_index(choice, at)
     delta = choice.get("delta")
     if delta is None:
         delta = choice.get("message")
-    if isinstance(delta, dict | None):
-        return delta or {}
+    if delta is None:
+        return {}
+    if isinstance(delta, dict):
+        return delta
     raise UpstreamMalformed(f"The upstream sent a delta that is not an object: choices[{at}].")
-
-
-def _finished(body: dict[str, Any]) -> tuple[tuple[int, str], ...]:
-    found = []
-    for at, choice in enumerate(choices_of(body)):
-        reason = choice.get("finish_reason")
-        if isinstance(reason, str):
-            found.append((choice_index(choice, at), reason))
-        elif reason is not None:
-            raise UpstreamMalformed(f"The upstream sent a wrong choices[{at}].finish_reason.")
-    return tuple(found)
 
 
 def _error(body: dict[str, Any]) -> dict[str, Any] | None:

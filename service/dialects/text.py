@@ -52,12 +52,17 @@ def message_texts(message: Mapping[str, Any]) -> Texts:
             yield from _other(key, value)
 
 
-def choice_texts(choice: Mapping[str, Any], message: Mapping[str, Any]) -> Texts:
+def choice_texts(choice: Mapping[str, Any], message: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The same for a choice: what its message says, and what stands beside it."""
-    yield from message_texts(message)
+    content = message.get("content")
+    if len(message) == 1 and isinstance(content, str):
+        texts = [(CONTENT, content)] if content else []
+    else:
+        texts = list(message_texts(message))
     for key, value in choice.items():
-        if key not in _CHOICE_LABELS and value and value != message.get("content"):
-            yield from _other(key, value)
+        if key not in _CHOICE_LABELS and value and value != content:
+            texts.extend(_other(key, value))
+    return texts
 
 
 def event_texts(body: Mapping[str, Any]) -> Texts:
