@@ -22,12 +22,16 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class InteractionRows:
-    """The rows of one exchange, in the column order of their tables."""
+    """The rows of one exchange, in the column order of their tables.
+
+    `size_bytes` is about what they weigh: the characters of the long texts.
+    """
 
     interaction: Row
     scores: tuple[Row, ...]
     responses: tuple[Row, ...]
     tags: tuple[Row, ...]
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,13 @@ def _insert_or_ignore(table: Table, dialect: Dialect) -> str:
 def encode(record: InteractionRecord) -> InteractionRows:
     """The rows of `record`; RecordRejected when part of it cannot be stored."""
     ident = record.id
+    request, context, choices = map(_json, (record.request, record.context, record.choices))
     return InteractionRows(
-        interaction=_interaction_row(record),
+        interaction=_interaction_row(record, request, context, choices),
         scores=tuple(_score_row(ident, at, score) for at, score in enumerate(record.scores)),
         responses=tuple((clean(value), ident) for value in dict.fromkeys(record.response_ids)),
         tags=tuple((clean(value), ident) for value in dict.fromkeys(record.tags)),
+        size_bytes=sum(len(long) for long in (request, context, choices) if long),
     )
 
 
@@ -71,7 +77,9 @@ def _json(value: Json) -> str | None:
     return None if value is None else dumps(value)
 
 
-def _interaction_row(record: InteractionRecord) -> Row:
+def _interaction_row(
+    record: InteractionRecord, request: str | None, context: str | None, choices: str | None
+) -> Row:
     return (
         record.id,
         record.created_us,
@@ -94,9 +102,9 @@ def _interaction_row(record: InteractionRecord) -> Row:
         record.verdict,
         record.prompt_hash,
         dumps(record.response_ids) if record.response_ids else None,
-        _json(record.request),
-        _json(record.context),
-        _json(record.choices),
+        request,
+        context,
+        choices,
         _json(record.usage),
         _json(record.timings),
     )

@@ -72,8 +72,9 @@ class Feedback:
         return cut_page([feedback_from(row) for row in rows], limit)
 
     async def latest(self, interaction_ids: Iterable[str]) -> list[FeedbackRecord]:
-        """The newest row of each rater on each choice of these exchanges, oldest first.
+        """The newest rating of each rater on each choice of these exchanges, oldest first.
 
+        A row without a rating (only a comment or a correction) leaves an earlier thumb standing.
         A rater is an API key and a `rater` text together; all who give no `rater` under one key
         count as one, so that a thumb turned over in a chat window counts once.
         """
@@ -89,6 +90,7 @@ class Feedback:
         ranked = (
             select(_table, rank.label("rank"))
             .where(_table.c.interaction_id.in_(list(interaction_ids)))
+            .where(_table.c.rating.is_not(None))
             .subquery()
         )
         query = (
