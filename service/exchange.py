@@ -142,12 +142,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ScoredRule:
-    """One score with the thresholds that a policy held it against, and what came of it."""
+    """One score with the thresholds that a policy held it against, and what came of it.
+
+    `rule` is the policy's name for it: a scorer, or one head of a scorer.
+    """
 
     score: Score
     outcome: Outcome
     flag: float | None = None
     veto: float | None = None
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

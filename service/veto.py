@@ -159,7 +159,7 @@ class StreamVeto:
     `choices` is how many the client asked for. With `is_holding` nothing leaves
     before its scores; without, text leaves at once and only the end waits. With
     `is_enforcing` a veto takes effect; `is_scoring` says whether windows are
-    made at all. `is_prompt_pending` holds until `prompt_settled`.
+    made at all.
     """
 
     def __init__(
@@ -170,25 +170,25 @@ class StreamVeto:
         is_holding: bool = True,
         is_enforcing: bool = True,
         is_scoring: bool = True,
-        is_prompt_pending: bool = False,
         wants_usage: bool = False,
     ) -> None:
         self._limits = limits or WindowLimits()
-        self._is_holding = is_holding and is_enforcing
+        self._is_holding = is_holding
         self._is_enforcing = is_enforcing
         self._is_scoring = is_scoring
-        self._is_prompt_pending = is_prompt_pending
+        self._is_prompt_pending = False
+        self._is_prompt_gating = False
         self._wants_usage = wants_usage
         self._queue: deque[_Held] = deque()
         self._tracks: dict[tuple[int, str], _Track] = {}
         self._choices: dict[int, _Choice] = {index: _Choice() for index in range(choices)}
         self._has_ended = False
-        self._has_done = False
+        self.has_done = False
         self._has_closed = False
         self._is_recording = False
         self._is_recorded = False
         self._is_over = False
-        self._failure: FairleadError | None = None
+        self.failure: FairleadError | None = None
 
     @property
     def vetoed(self) -> frozenset[int]:
@@ -208,6 +208,11 @@ class StreamVeto:
         first = min(waiting, default=None)
         return None if first is None else first + self._limits.max_wait_s
 
+    def await_prompt(self, *, is_gating: bool) -> None:
+        """The prompt's verdict is still to come; with `is_gating` text waits for it."""
+        self._is_prompt_pending = True
+        self._is_prompt_gating = is_gating
+
     def arrived(self, event: Event, *, now: float) -> list[Command]:
         """An event came from the upstream."""
         if self._has_ended:
@@ -220,7 +225,7 @@ class StreamVeto:
                 needs.append((key, track.append(delta.channel, delta.text, now=now)))
         for index, _ in event.finished:
             self._choice(index).is_finished = True
-        self._has_done = self._has_done or event.is_done
+        self.has_done = self.has_done or event.is_done
         self._hold(event, tuple(needs), now=now)
         if event.is_done or event.error is not None:
             self._has_ended = True
@@ -245,7 +250,7 @@ class StreamVeto:
         """The prompt's verdict is known."""
         self._is_prompt_pending = False
         out: list[Command] = []
-        if is_veto and self._is_enforcing and not self._is_recording:
+        if is_veto and not self._is_recording:
             for index in [i for i, c in self._choices.items() if not c.is_vetoed]:
                 out += self._veto(index)
         return [*out, *self._go_on(now=now)]
@@ -254,7 +259,7 @@ class StreamVeto:
         """The upstream has ended, with a failure where it ended in the middle."""
         if not self._has_ended:
             self._has_ended = True
-            self._failure = failure
+            self.failure = failure
         return self._go_on(now=now)
 
     def aborted(self, failure: FairleadError) -> list[Command]:
@@ -263,8 +268,15 @@ class StreamVeto:
             return []
         self._queue.clear()
         self._has_ended = self._is_recording = True
-        self._failure = failure
+        self.failure = failure
         return [CloseUpstream(is_draining=False), Record()]
+
+    def dropped(self, failure: FairleadError) -> None:
+        """The record could not be kept: the end must not be seen."""
+        self._queue.clear()
+        self.failure = failure
+        for choice in self._choices.values():
+            choice.is_refused = True
 
     def recorded(self) -> list[Command]:
         """The record is durable: the end may be seen."""
@@ -273,8 +285,8 @@ class StreamVeto:
         while self._queue:
             out += self._release(self._queue.popleft())
         self._is_over = True
-        needs_done = self._failure is None and not self._has_done and bool(self.vetoed)
-        return [*out, End(failure=self._failure, needs_done=needs_done)]
+        needs_done = self.failure is None and not self.has_done and bool(self.vetoed)
+        return [*out, End(failure=self.failure, needs_done=needs_done)]
 
     def _choice(self, index: int) -> _Choice:
         return self._choices.setdefault(index, _Choice())
@@ -331,11 +343,10 @@ class StreamVeto:
     def _may_pass(self, held: _Held) -> bool:
         if held.is_tail:
             return False
-        if not self._is_enforcing:
-            return True
-        if self._is_prompt_pending and (self._is_holding or held.event.finished):
+        is_gated = self._is_prompt_pending and self._is_prompt_gating
+        if is_gated and (self._is_holding or held.event.finished):
             return False
-        if not self._is_scoring:
+        if not self._is_enforcing or not self._is_scoring:
             return True
         if not self._is_holding:
             return all(self._is_cleared(index) for index, _ in held.event.finished)

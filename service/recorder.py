@@ -1,0 +1,259 @@
+"""From a finished exchange to its record, and the promise that it is kept.
+
+`Run` is the one mutable thing of an exchange: what is known of it so far.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from scorers.types import Side
+from service.errors import StoreUnavailable
+from service.exchange import (
+    CONTENT,
+    Ask,
+    Outcome,
+    Reply,
+    ScoredRule,
+    Status,
+    Timings,
+    Verdict,
+    hardest,
+)
+from service.logs import log_exchange
+from service.policy import Policy
+from service.veto import Window
+from storage.errors import StorageError
+from storage.records import InteractionRecord, ScoreRecord
+
+_log = logging.getLogger("fairlead.record")
+
+
+class RecordWriter(Protocol):
+    """Whoever keeps records; `storage.writer.Writer` is one."""
+
+    async def put(self, record: InteractionRecord, *, is_durable: bool) -> None:
+        """Keeps a record, durable before this returns where `is_durable`."""
+        ...
+
+
+@dataclass(slots=True)
+class Run:
+    """What is known of one exchange so far."""
+
+    id: str
+    created_us: int
+    ask: Ask
+    policy: Policy
+    upstream: str = ""
+    key_id: str | None = None
+    prompt: Verdict | None = None
+    windows: list[tuple[Window, Verdict]] = field(default_factory=list)
+    reply_id: str | None = None
+    reply_model: str | None = None
+    usage: dict[str, Any] | None = None
+    messages: dict[int, dict[str, Any]] = field(default_factory=dict)
+    finishes: dict[int, str | None] = field(default_factory=dict)
+    delivered: dict[int, list[str]] = field(default_factory=dict)
+    delivered_finishes: dict[int, str | None] = field(default_factory=dict)
+    vetoed: set[int] = field(default_factory=set)
+    status: Status = Status.COMPLETED
+    http_status: int = 200
+    error_code: str | None = None
+    timings: Timings = field(default_factory=Timings)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The hardest verdict so far; `unscored` where nothing was scored."""
+        verdicts = [verdict.outcome for _, verdict in self.windows]
+        if self.prompt is not None:
+            verdicts.append(self.prompt.outcome)
+        return hardest(verdicts)
+
+    def choice_outcome(self, index: int) -> Outcome:
+        """The hardest verdict on one choice."""
+        return hardest(v.outcome for window, v in self.windows if window.choice == index)
+
+    def fairlead(self) -> dict[str, Any]:
+        """The `fairlead` object that vetoes and annotations carry."""
+        return {"id": self.id, "verdict": self.outcome.value, "scores": self.scores()}
+
+    def scores(self) -> list[dict[str, Any]]:
+        """The scores as plain JSON values, the riskiest window of each rule and choice."""
+        return [_plain(record) for record in score_records(self)]
+
+    def take_reply(self, reply: Reply) -> None:
+        """Notes a plain reply as the model wrote it."""
+        self.reply_id, self.reply_model, self.usage = reply.id, reply.model, reply.usage
+        for choice in reply.choices:
+            self.messages[choice.index] = choice.message
+            self.finishes[choice.index] = choice.finish_reason
+
+    def deliver(self, choice: int, text: str) -> None:
+        """Notes text that the client was sent."""
+        self.delivered.setdefault(choice, []).append(text)
+
+
+class Recorder:
+    """Keeps what happened. Under `strict` a reply's end waits for it."""
+
+    def __init__(self, writer: RecordWriter, *, is_strict: bool, is_logging: bool = True) -> None:
+        self._writer = writer
+        self._is_strict = is_strict
+        self._is_logging = is_logging
+
+    async def keep(self, run: Run) -> None:
+        """Keeps the exchange's record.
+
+        Raises `StoreUnavailable` where it cannot be kept and the record is strict;
+        a relaxed one is logged as lost and counted by the writer.
+        """
+        began = time.monotonic()
+        record = interaction(run)
+        try:
+            await self._writer.put(record, is_durable=self._is_strict)
+        except StorageError as error:
+            _log.error("record lost", extra={"id": run.id, "error": type(error).__name__})
+            if self._is_strict:
+                raise StoreUnavailable(
+                    "the reply could not be recorded and the record is strict; try again later"
+                ) from error
+        run.timings.record_s += time.monotonic() - began
+        if self._is_logging:
+            log_exchange(record)
+
+
+def prompt_hash(messages: Any) -> str:
+    """Equal for equal conversations: SHA-256 of the canonical JSON, its first 32 hex digits."""
+    canonical = orjson.dumps(messages, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()[:32]
+
+
+def interaction(run: Run) -> InteractionRecord:
+    """The record of an exchange."""
+    ask = run.ask
+    return InteractionRecord(
+        id=run.id,
+        created_us=run.created_us,
+        response_ids=(run.reply_id,) if run.reply_id else (),
+        route=ask.route,
+        dialect=ask.dialect,
+        upstream=run.upstream,
+        model=ask.model,
+        reply_model=run.reply_model,
+        policy=run.policy.name,
+        mode=run.policy.mode,
+        key_id=run.key_id,
+        user=ask.extension.user,
+        conversation=ask.extension.conversation,
+        tags=ask.extension.tags,
+        is_stream=ask.is_stream,
+        n=ask.n,
+        status=run.status.value,
+        http_status=run.http_status,
+        error_code=run.error_code,
+        verdict=run.outcome.value,
+        prompt_hash=prompt_hash(ask.messages),
+        request={"messages": ask.messages, "tools": ask.tools, "params": ask.params},
+        context=list(ask.context),
+        choices=_choices(run),
+        usage=run.usage,
+        timings=run.timings.to_ms(),
+        scores=score_records(run),
+    )
+
+
+def _choices(run: Run) -> list[dict[str, Any]]:
+    indexes = sorted({*run.messages, *run.delivered})
+    return [
+        {
+            "index": index,
+            "message": run.messages.get(index),
+            "delivered": "".join(run.delivered[index]) if index in run.delivered else None,
+            "verdict": run.choice_outcome(index).value,
+            "finish_reason": run.finishes.get(index),
+            "delivered_finish_reason": run.delivered_finishes.get(index),
+        }
+        for index in indexes
+    ]
+
+
+def score_records(run: Run) -> tuple[ScoreRecord, ...]:
+    """One record for each side, choice and rule: its riskiest window, all windows beside it."""
+    records = []
+    if run.prompt is not None:
+        records += [_score_record(None, [(None, rule)]) for rule in run.prompt.rules]
+        records += _failed(Side.PROMPT, None, run.prompt)
+    groups: dict[tuple[int, str], list[tuple[Window | None, ScoredRule]]] = {}
+    for window, verdict in run.windows:
+        for rule in verdict.rules:
+            groups.setdefault((window.choice, rule.rule), []).append((window, rule))
+        records += _failed(Side.REPLY, window.choice, verdict)
+    records += [_score_record(choice, found) for (choice, _), found in groups.items()]
+    return tuple(records)
+
+
+def _failed(side: Side, choice: int | None, verdict: Verdict) -> Iterable[ScoreRecord]:
+    if verdict.failure is not None and not verdict.rules:
+        yield ScoreRecord(
+            side=side.value,
+            choice_index=choice,
+            scorer="all",
+            model="",
+            status="failed",
+            heads={"failure": verdict.failure},
+        )
+
+
+def _score_record(choice: int | None, found: list[tuple[Window | None, ScoredRule]]) -> ScoreRecord:
+    _, worst = max(found, key=lambda pair: -1 if pair[1].score.risk is None else pair[1].score.risk)
+    score = worst.score
+    spans = [span for _, rule in found for span in rule.score.spans]
+    return ScoreRecord(
+        side=score.side.value,
+        choice_index=choice,
+        scorer=worst.rule or score.scorer,
+        model=score.model,
+        status="not_applicable" if score.risk is None else "scored",
+        risk=score.risk,
+        flag_threshold=worst.flag,
+        veto_threshold=worst.veto,
+        verdict=hardest(rule.outcome for _, rule in found).value,
+        heads=score.heads or None,
+        windows=[
+            _window(w, rule) for w, rule in found if w is not None and rule.score.risk is not None
+        ]
+        or None,
+        spans=[{"start": s.start, "end": s.end, "risk": round(s.risk, 6)} for s in spans] or None,
+    )
+
+
+def _window(window: Window, rule: ScoredRule) -> list[Any]:
+    out = [window.start, window.stop, round(rule.score.risk or 0.0, 6)]
+    return out if window.group == CONTENT else [*out, window.group]
+
+
+def _plain(record: ScoreRecord) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "scorer": record.scorer,
+        "side": record.side,
+        "choice_index": record.choice_index,
+        "model": record.model,
+        "status": record.status,
+        "verdict": record.verdict,
+        "risk": None if record.risk is None else round(record.risk, 6),
+        "threshold": record.veto_threshold,
+        "flag_threshold": record.flag_threshold,
+        "heads": {k: round(v, 6) for k, v in record.heads.items()}
+        if record.heads and record.status == "scored"
+        else None,
+        "spans": record.spans,
+    }
+    return {key: value for key, value in out.items() if value is not None}
