@@ -91,7 +91,7 @@ class Chat:
         Of a vetoed choice nothing that the model wrote is left: no tool calls,
         reasoning, annotations or log-probabilities.
         """
-        pairs = zip(reply.choices, reply.body["choices"], strict=True)
+        pairs = zip(reply.choices, choices_of(reply.body), strict=True)
         choices = [
             _refused(read.index, notes[read.index].refusal) if read.index in notes else choice
             for read, choice in pairs
