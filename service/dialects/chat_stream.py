@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from service.dialects.assembly import Assembly
 from service.dialects.base import VetoNote
 from service.dialects.body import DONE, encode, encode_event, upstream_object
 from service.dialects.text import choice_texts, event_texts
@@ -26,6 +27,11 @@ class ChatStream:
         self._model = model
         self._now = now
         self._head: dict[str, Any] = {}
+        self._assembly = Assembly()
+
+    def messages(self) -> dict[int, dict[str, Any]]:
+        """The messages as the model wrote them so far, by choice, tool calls included."""
+        return self._assembly.messages()
 
     def read(self, raw: bytes, data: bytes | None) -> Event:
         """One upstream event; data that the format does not allow raises `UpstreamMalformed`."""
@@ -39,6 +45,8 @@ class ChatStream:
             self._head = {name: body[name] for name in _HEAD if body.get(name)}
         usage = body.get("usage")
         deltas, finished = _said(body) if "choices" in body else (_unknown(body), [])
+        for at, choice in enumerate(body.get("choices") or ()):
+            self._assembly.add(choice_index(choice, at), _delta(choice, at))
         return Event(
             raw,
             deltas=tuple(deltas),
