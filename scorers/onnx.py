@@ -1,0 +1,191 @@
+"""The ONNX session: one model file, on the execution provider that was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from scorers.errors import ModelError, ProviderUnavailable
+from scorers.serving import Encoding, Output
+
+Provider = Literal["cpu", "cuda", "tensorrt"]
+
+EXECUTION_PROVIDERS: Final[dict[Provider, str]] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+_INPUTS: Final[tuple[str, ...]] = ("input_ids", "attention_mask", "token_type_ids")
+_MOST_THREADS: Final = 16
+_GPU_MULTIPLE_TOKENS: Final = 16
+
+
+class OnnxSession:
+    """A model that is loaded and runs; `run` may be called from one thread at a time."""
+
+    def __init__(self, session: ort.InferenceSession, *, provider: Provider) -> None:
+        self._session = session
+        self._inputs = [name for name in _INPUTS if name in _names(session.get_inputs())]
+        _expect_outputs(session)
+        self.provider: Provider = provider
+
+    @classmethod
+    def open(
+        cls, model_dir: Path, provider: str = "auto", *, threads: int | None = None
+    ) -> OnnxSession:
+        """Loads the file that `heads.json` names for the provider, after checking its digest.
+
+        `auto` takes CUDA where this machine and the model have it, and the CPU
+        otherwise. `threads` are the session's own on the CPU; all that this process
+        may use unless told. Raises ModelError, and ProviderUnavailable where another
+        provider than the one asked for would run.
+        """
+        files = _files(model_dir)
+        wanted = _choose(provider, files)
+        path = _checked(model_dir, files, wanted)
+        session = _create(path, wanted, threads)
+        got = session.get_providers()[0]
+        if got != EXECUTION_PROVIDERS[wanted]:
+            raise ProviderUnavailable(f"asked for {wanted} and got {got}; {_advice(wanted)}")
+        return cls(session, provider=wanted)
+
+    def run(self, encodings: Sequence[Encoding]) -> Output:
+        """Runs one batch, padded to its longest row; a row's numbers do not depend on the others.
+
+        Raises whatever the runtime raises.
+        """
+        multiple = 1 if self.provider == "cpu" else _GPU_MULTIPLE_TOKENS
+        arrays = pad(encodings, multiple_tokens=multiple)
+        feed = {name: arrays[name] for name in self._inputs}
+        if self.provider == "cpu":
+            logits, embeddings = self._session.run(["logits", "embedding"], feed)
+        else:
+            logits, embeddings = self.run_bound(feed, device="cuda")
+        return Output(
+            np.asarray(logits, dtype=np.float32), np.asarray(embeddings, dtype=np.float32)
+        )
+
+    def run_bound(
+        self, feed: Mapping[str, NDArray[np.int64]], *, device: str
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Runs with inputs placed on the device once and only the outputs copied back."""
+        binding = self._session.io_binding()
+        for name, array in feed.items():
+            binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array, device, 0))
+        for name in ("logits", "embedding"):
+            binding.bind_output(name, device)
+        self._session.run_with_iobinding(binding)
+        logits, embeddings = binding.copy_outputs_to_cpu()
+        return logits, embeddings
+
+
+def pad(encodings: Sequence[Encoding], *, multiple_tokens: int = 1) -> dict[str, NDArray[np.int64]]:
+    """The model's three inputs, each of shape (rows, longest rounded up to the multiple)."""
+    longest = max(len(encoding) for encoding in encodings)
+    width = -(-longest // multiple_tokens) * multiple_tokens
+    ids, mask, types = np.zeros((3, len(encodings), width), dtype=np.int64)
+    for at, encoding in enumerate(encodings):
+        length = len(encoding)
+        ids[at, :length] = encoding.ids
+        mask[at, :length] = 1
+        types[at, :length] = encoding.type_ids
+    return dict(zip(_INPUTS, (ids, mask, types), strict=True))
+
+
+def available_providers() -> list[Provider]:
+    """The execution providers that the installed runtime was built with, CPU included."""
+    built = ort.get_available_providers()
+    return [name for name, runtime_name in EXECUTION_PROVIDERS.items() if runtime_name in built]
+
+
+def _files(model_dir: Path) -> dict[str, dict[str, str]]:
+    path = model_dir / "heads.json"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return dict(raw["files"])
+    except FileNotFoundError as error:
+        raise ModelError(f"no model in {model_dir}: it has no heads.json") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path} does not describe a model ({error!r}); install it anew"
+        ) from error
+
+
+def _choose(provider: str, files: Mapping[str, Any]) -> Provider:
+    available = available_providers()
+    if provider == "auto":
+        return "cuda" if "cuda" in available and "cuda" in files else "cpu"
+    if provider not in EXECUTION_PROVIDERS:
+        known = ", ".join(("auto", *EXECUTION_PROVIDERS))
+        raise ProviderUnavailable(f"no execution provider is called {provider!r}: take {known}")
+    for name in available:
+        if name == provider:
+            return name
+    raise ProviderUnavailable(f"{provider} was asked for; {_advice(provider)}")
+
+
+def _advice(provider: str) -> str:
+    built = ", ".join(available_providers())
+    return (
+        f"the installed onnxruntime offers {built}: install the gpu extra on a machine whose "
+        f"driver serves {provider}, or ask for cpu or auto"
+    )
+
+
+def _checked(model_dir: Path, files: Mapping[str, Mapping[str, str]], provider: Provider) -> Path:
+    """The path of the provider's file, once its digest agrees with `heads.json`."""
+    key = "cpu" if provider == "cpu" else "cuda"
+    if key not in files:
+        raise ModelError(f"the model in {model_dir} has no file for {key}; ask for cpu")
+    path = model_dir / files[key]["path"]
+    if not path.is_file():
+        raise ModelError(f"{path} is missing; install the model anew")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != files[key]["sha256"]:
+        raise ModelError(
+            f"{path} is corrupt or was changed: its sha256 is {digest[:12]}..., heads.json "
+            f"says {files[key]['sha256'][:12]}...; install the model anew"
+        )
+    return path
+
+
+def _create(path: Path, provider: Provider, threads: int | None) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or min(_MOST_THREADS, _usable_cores())
+    # Threads that spin while they wait take the cores from the event loop.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    chain = [EXECUTION_PROVIDERS[provider]]
+    if provider == "tensorrt":
+        chain.append(EXECUTION_PROVIDERS["cuda"])
+    if provider != "cpu":
+        chain.append(EXECUTION_PROVIDERS["cpu"])
+    try:
+        return ort.InferenceSession(str(path), options, providers=chain)
+    except Exception as error:  # the runtime's errors share no base class
+        raise ModelError(f"{path} does not load: {error}") from error
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _names(nodes: Sequence[Any]) -> set[str]:
+    return {node.name for node in nodes}
+
+
+def _expect_outputs(session: ort.InferenceSession) -> None:
+    missing = {"logits", "embedding"} - _names(session.get_outputs())
+    if missing:
+        raise ModelError(f"the model has no output called {' or '.join(sorted(missing))}")
