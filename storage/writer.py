@@ -75,7 +75,8 @@ class WriterOptions:
 
     `pending_records` and `pending_bytes` (of JSON text) bound what waits; a put that finds no room
     waits for it up to `overflow_wait_s`. A commit that takes longer than `commit_limit_s` counts as
-    a store that is away; it is tried again every `retry_s`. `spool_dir` None: no spool, the waiters get the error.
+    a store that is away; it is tried again every `retry_s`. Without a `spool_dir` there is no
+    spool, and while the store is away the waiters get the error.
     """
 
     group_records: int = 512

@@ -1,0 +1,117 @@
+"""The nouns of an export, and what a format must do.
+
+A format is one file with one class, listed by name in `formats.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from storage.records import Json
+
+Message = dict[str, Json]
+Split = Literal["train", "test"]
+Material = Literal["pairs", "labels"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a row comes from and how sure it is.
+
+    `margin` in [0, 1] is how clearly the raters preferred what they preferred, `difficulty` in
+    [0, 1] how hard the choice is to learn (see `pairs.difficulty`).
+    """
+
+    source: str
+    margin: float
+    difficulty: float
+    interaction_ids: tuple[str, ...]
+    split: Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two replies to one prompt, one preferred."""
+
+    prompt: list[Message]
+    tools: list[Json] | None
+    chosen: Message
+    rejected: Message
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """One reply that was liked or not."""
+
+    prompt: list[Message]
+    tools: list[Json] | None
+    completion: Message
+    is_good: bool
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """What to export. `since_us` (inclusive) and `until_us` (not) are times of the exchange.
+
+    `model` is the model asked for or the one that answered. `sources` None means every source of
+    the format. The split is by prompt: `test_share` of the prompts, chosen by hash and `seed`.
+    """
+
+    since_us: int | None = None
+    until_us: int | None = None
+    model: str | None = None
+    key_id: str | None = None
+    min_margin: float = 0.0
+    sources: tuple[str, ...] | None = None
+    test_share: float = 0.1
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one export, kept while it runs."""
+
+    prompts: int = 0
+    written: int = 0
+    by_source: Counter[str] = field(default_factory=Counter)
+    by_split: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class ExportFormat(Protocol):
+    """One format of training file."""
+
+    @property
+    def name(self) -> str:
+        """The name on the command line."""
+
+    @property
+    def material(self) -> Material:
+        """Whether the format is made of pairs or of labels."""
+
+    def row(self, example: Pair | Label) -> dict[str, Json]:
+        """The row of one example, provenance columns included."""
+
+
+def provenance_columns(example: Pair | Label) -> dict[str, Json]:
+    """The extra columns that trainers ignore, and `tools` where the exchange had them."""
+    origin = example.provenance
+    columns: dict[str, Json] = {} if example.tools is None else {"tools": example.tools}
+    return columns | {
+        "pair_source": origin.source,
+        "margin": origin.margin,
+        "difficulty": origin.difficulty,
+        "interaction_ids": list(origin.interaction_ids),
+        "split": origin.split,
+    }
+
+
+def split_of(prompt_hash: str, *, seed: int, test_share: float) -> Split:
+    """The side of the split that a prompt is on, the same in every export with this seed."""
+    digest = hashlib.sha256(f"{seed}:{prompt_hash}".encode()).digest()
+    return "test" if int.from_bytes(digest[:8], "big") < test_share * 2**64 else "train"

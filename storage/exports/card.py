@@ -1,0 +1,75 @@
+"""The data card: a page beside an export that says what is in it and how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from storage.exports.base import ExportOptions
+
+_REASONS = {
+    "below_margin": "the raters' margin was under the minimum",
+    "contradiction": "another source prefers the two replies the other way round",
+    "duplicate": "the same two replies were already a pair",
+    "empty_reply": "the reply had neither text nor tool calls",
+    "incomplete": "the reply did not reach its end",
+    "no_difference": "both replies read the same",
+    "no_such_choice": "the choice that was judged was not recorded",
+    "not_as_written": "the client did not get the words the model wrote",
+    "not_text": "prompt or reply were not stored or hold more than text",
+    "other_prompt_or_filtered": "the reply compared answers another prompt or is filtered out",
+    "other_source": "the judgement is of a source that was not asked for",
+    "prompt_cap": "the prompt already had the most pairs one prompt may have",
+    "replies_cap": "the prompt has more judged replies than are read",
+    "tied_raters": "as many raters were for as against",
+    "withheld": "the client saw a refusal in place of the reply",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSummary:
+    """What an export wrote. `dropped` counts judgements (or pairs) left out, by reason."""
+
+    format: str
+    path: Path
+    card_path: Path
+    prompts: int
+    written: int
+    by_source: Mapping[str, int]
+    by_split: Mapping[str, int]
+    dropped: Mapping[str, int]
+
+
+def card(summary: ExportSummary, options: ExportOptions, *, command: str, created: str) -> str:
+    """The card as Markdown. `created` is the time to print."""
+    given = {name: value for name, value in asdict(options).items() if value is not None}
+    return "\n".join(
+        [
+            f"# {summary.path.name}",
+            "",
+            f"{summary.written} rows in the format `{summary.format}`, from {summary.prompts} "
+            f"judged prompts, written {created} by Fairlead.",
+            "",
+            f"    {command}",
+            "",
+            *_table("Source", summary.by_source),
+            *_table("Split", summary.by_split),
+            *_table("Filter or setting", given),
+            *_table("Left out", _explained(summary.dropped)),
+            "Raters: the latest word of each rater counts, the majority decides, ties are left "
+            "out. Prompts are whole on one side of the split.",
+            "",
+        ]
+    )
+
+
+def _explained(dropped: Mapping[str, int]) -> dict[str, int]:
+    return {f"`{reason}`: {_REASONS.get(reason, '')}": dropped[reason] for reason in dropped}
+
+
+def _table(title: str, values: Mapping[str, object]) -> list[str]:
+    if not values:
+        return []
+    rows = [f"| {name} | {values[name]} |" for name in sorted(values)]
+    return [f"| {title} | |", "| --- | --- |", *rows, ""]

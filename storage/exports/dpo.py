@@ -1,0 +1,23 @@
+"""DPO: TRL's preference format, conversational, with the prompt apart."""
+
+from __future__ import annotations
+
+from storage.exports.base import Label, Material, Pair, provenance_columns
+from storage.records import Json
+
+
+class Dpo:
+    """`{"prompt": [...], "chosen": [message], "rejected": [message]}`."""
+
+    name = "dpo"
+    material: Material = "pairs"
+
+    def row(self, example: Pair | Label) -> dict[str, Json]:
+        """The row of a pair."""
+        assert isinstance(example, Pair)
+        return {
+            "prompt": example.prompt,
+            "chosen": [example.chosen],
+            "rejected": [example.rejected],
+            **provenance_columns(example),
+        }

@@ -1,0 +1,23 @@
+"""The formats, in the order they are listed to people."""
+
+from __future__ import annotations
+
+from storage.errors import ExportError
+from storage.exports.base import ExportFormat
+from storage.exports.dpo import Dpo
+from storage.exports.kto import Kto
+
+FORMATS: tuple[ExportFormat, ...] = (Dpo(), Kto())
+
+
+def names() -> tuple[str, ...]:
+    """The names of all formats."""
+    return tuple(each.name for each in FORMATS)
+
+
+def find(name: str) -> ExportFormat:
+    """The format of this name; ExportError names the known ones."""
+    for each in FORMATS:
+        if each.name == name:
+            return each
+    raise ExportError(f"unknown format {name!r}; there are {', '.join(names())}")

@@ -1,0 +1,157 @@
+"""What people said of the replies to one prompt, and which of those replies can teach anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from storage.exports.base import Message
+from storage.exports.conversation import plain_text, training_message, training_messages
+from storage.records import ComparisonRecord, FeedbackRecord, InteractionRecord, Json
+
+ReplyKey = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptGroup:
+    """The judged exchanges that share a prompt, with all that was said of them, oldest first."""
+
+    prompt_hash: str
+    interactions: dict[str, InteractionRecord]
+    feedback: list[FeedbackRecord]
+    comparisons: list[ComparisonRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A reply that its rater saw as the model wrote it."""
+
+    key: ReplyKey
+    created_us: int
+    prompt: list[Message]
+    tools: list[Json] | None
+    message: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatedReply:
+    """A reply and the majority of its raters' latest thumbs; `agreement` in (0, 1]."""
+
+    reply: Reply
+    is_good: bool
+    agreement: float
+
+
+def usable_reply(group: PromptGroup, key: ReplyKey, dropped: Counter[str]) -> Reply | None:
+    """The reply of this key, or None with the reason counted in `dropped`."""
+    found = _examine(group, key)
+    if isinstance(found, Reply):
+        return found
+    dropped[found] += 1
+    return None
+
+
+def _examine(group: PromptGroup, key: ReplyKey) -> Reply | str:
+    record = group.interactions.get(key[0])
+    if record is None:
+        return "other_prompt_or_filtered"
+    choice = _choice(record, key[1])
+    if choice is None:
+        return "no_such_choice"
+    return _fault(record, choice) or _reply(record, choice, key)
+
+
+def _reply(record: InteractionRecord, choice: dict[str, Json], key: ReplyKey) -> Reply | str:
+    request = record.request if isinstance(record.request, dict) else {}
+    prompt = training_messages(request.get("messages"))
+    message = training_message({"role": "assistant", **choice["message"]})
+    if prompt is None or message is None:
+        return "not_text"
+    if not message["content"] and "tool_calls" not in message:
+        return "empty_reply"
+    return Reply(
+        key=key,
+        created_us=record.created_us,
+        prompt=prompt,
+        tools=request.get("tools") or None,
+        message=message,
+    )
+
+
+def rated_replies(group: PromptGroup, dropped: Counter[str]) -> list[RatedReply]:
+    """Every usable reply with thumbs, by majority; ties are counted and left out."""
+    found = []
+    for key, ratings in _latest_ratings(group).items():
+        ups = sum(rating == "up" for rating in ratings.values())
+        downs = len(ratings) - ups
+        if ups == downs:
+            dropped["tied_raters"] += 1
+            continue
+        reply = usable_reply(group, key, dropped)
+        if reply is not None:
+            agreement = abs(ups - downs) / len(ratings)
+            found.append(RatedReply(reply=reply, is_good=ups > downs, agreement=agreement))
+    return found
+
+
+def latest_corrections(group: PromptGroup) -> Iterator[tuple[ReplyKey, str]]:
+    """The last correction that each rater gave each reply."""
+    latest: dict[tuple[ReplyKey, str | None, str], str] = {}
+    for said in group.feedback:
+        if said.correction.strip():
+            key = (said.interaction_id, said.choice_index)
+            latest[(key, said.key_id, said.rater)] = said.correction
+    for (key, _, _), correction in latest.items():
+        yield key, correction
+
+
+def preferences(
+    group: PromptGroup, dropped: Counter[str]
+) -> Iterator[tuple[ReplyKey, ReplyKey, float]]:
+    """(preferred, other, agreement) for each two replies compared, by majority of raters."""
+    votes: dict[tuple[ReplyKey, ReplyKey], dict[tuple[str | None, str], bool]] = {}
+    for said in group.comparisons:
+        chosen = (said.chosen_interaction_id, said.chosen_choice)
+        rejected = (said.rejected_interaction_id, said.rejected_choice)
+        first, second = sorted((chosen, rejected))
+        ballot = votes.setdefault((first, second), {})
+        ballot[(said.key_id, said.rater)] = chosen == first
+    for (first, second), ballot in votes.items():
+        balance = 2 * sum(ballot.values()) - len(ballot)
+        if balance == 0:
+            dropped["tied_raters"] += 1
+            continue
+        better, worse = (first, second) if balance > 0 else (second, first)
+        yield better, worse, abs(balance) / len(ballot)
+
+
+def _latest_ratings(group: PromptGroup) -> dict[ReplyKey, dict[tuple[str | None, str], str]]:
+    ratings: dict[ReplyKey, dict[tuple[str | None, str], str]] = {}
+    for said in group.feedback:
+        if said.rating is not None:
+            reply = ratings.setdefault((said.interaction_id, said.choice_index), {})
+            reply[(said.key_id, said.rater)] = said.rating
+    return ratings
+
+
+def _choice(record: InteractionRecord, index: int) -> dict[str, Json] | None:
+    for choice in record.choices or ():
+        if choice.get("index", 0) == index and isinstance(choice.get("message"), dict):
+            found: dict[str, Json] = choice
+            return found
+    return None
+
+
+def _fault(record: InteractionRecord, choice: dict[str, Json]) -> str | None:
+    # A rater judges what was on the screen. If that is not what the model wrote (a refusal put in
+    # its place, a cut), the judgement says nothing about the model's own words.
+    if record.status not in ("completed", "vetoed"):
+        return "incomplete"
+    finish = choice.get("delivered_finish_reason")
+    if finish == "content_filter" and choice.get("finish_reason") != finish:
+        return "withheld"
+    delivered = choice.get("delivered")
+    if delivered is not None and delivered != plain_text(choice["message"].get("content")):
+        return "withheld" if choice.get("verdict") == "veto" else "not_as_written"
+    return None

@@ -1,0 +1,23 @@
+"""KTO: TRL's unpaired preference format, conversational."""
+
+from __future__ import annotations
+
+from storage.exports.base import Label, Material, Pair, provenance_columns
+from storage.records import Json
+
+
+class Kto:
+    """`{"prompt": [...], "completion": [message], "label": bool}`."""
+
+    name = "kto"
+    material: Material = "labels"
+
+    def row(self, example: Pair | Label) -> dict[str, Json]:
+        """The row of a label."""
+        assert isinstance(example, Label)
+        return {
+            "prompt": example.prompt,
+            "completion": [example.completion],
+            "label": example.is_good,
+            **provenance_columns(example),
+        }

@@ -1,0 +1,179 @@
+"""From judgements to pairs and labels. Pure: one prompt's judgements in, examples out.
+
+A source of pairs is one function in `PAIR_SOURCES`. Direct statements come first: a pair that a
+later source repeats is a duplicate, one that it turns round is a contradiction, both counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from storage import jsontext
+from storage.exports.base import ExportOptions, Label, Message, Pair, Provenance, split_of
+from storage.exports.judgement import (
+    PromptGroup,
+    RatedReply,
+    Reply,
+    latest_corrections,
+    preferences,
+    rated_replies,
+    usable_reply,
+)
+
+PAIRS_PER_PROMPT = 64
+LABEL_SOURCES = ("thumbs", "unpaired")
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    reply: Reply
+    chosen: Message
+    rejected: Message
+    margin: float
+    interaction_ids: tuple[str, ...]
+
+
+def _from_comparisons(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
+    for better, worse, agreement in preferences(group, dropped):
+        chosen = usable_reply(group, better, dropped)
+        rejected = usable_reply(group, worse, dropped) if chosen else None
+        if chosen and rejected:
+            yield _of_two(chosen, rejected, agreement)
+
+
+def _from_corrections(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
+    for key, correction in latest_corrections(group):
+        reply = usable_reply(group, key, dropped)
+        if reply:
+            chosen = {"role": "assistant", "content": correction}
+            yield _Draft(reply, chosen, reply.message, 1.0, (reply.key[0],))
+
+
+def _from_thumbs(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
+    rated = sorted(rated_replies(group, dropped), key=_clearest_first)
+    ups = [each for each in rated if each.is_good]
+    downs = [each for each in rated if not each.is_good]
+    # Every up meets every down, each reply used once before any is used again.
+    for shift in range(len(downs)):
+        for at, up in enumerate(ups):
+            down = downs[(at + shift) % len(downs)]
+            yield _of_two(up.reply, down.reply, (up.agreement + down.agreement) / 2)
+
+
+PAIR_SOURCES: dict[str, Callable[[PromptGroup, Counter[str]], Iterator[_Draft]]] = {
+    "comparisons": _from_comparisons,
+    "corrections": _from_corrections,
+    "thumbs": _from_thumbs,
+}
+
+
+def pairs_of(group: PromptGroup, options: ExportOptions, dropped: Counter[str]) -> list[Pair]:
+    """The pairs of one prompt, at most `PAIRS_PER_PROMPT`; what was left out is counted."""
+    found: list[Pair] = []
+    seen: set[tuple[str, str]] = set()
+    for source, draft in _drafts(group, options, dropped):
+        reason = _reason_to_drop(draft, seen, options)
+        if reason is None and len(found) >= PAIRS_PER_PROMPT:
+            reason = "prompt_cap"
+        if reason is not None:
+            dropped[reason] += 1
+            continue
+        seen.add((_identity(draft.chosen), _identity(draft.rejected)))
+        found.append(_pair(draft, source, group, options))
+    return found
+
+
+def labels_of(group: PromptGroup, options: ExportOptions, dropped: Counter[str]) -> list[Label]:
+    """The thumbs of one prompt as labels, with or without a partner for a pair."""
+    rated = rated_replies(group, dropped)
+    source = "thumbs" if len({each.is_good for each in rated}) == 2 else "unpaired"
+    if options.sources is not None and source not in options.sources:
+        dropped["other_source"] += len(rated)
+        return []
+    clear = [each for each in rated if each.agreement >= options.min_margin]
+    dropped["below_margin"] += len(rated) - len(clear)
+    return [_label(each, source, group, options) for each in clear]
+
+
+def difficulty(chosen: Message, rejected: Message, margin: float) -> float:
+    """How hard a pair is to learn, in [0, 1]: raters at odds and replies alike make it hard.
+
+    The mean of `1 - margin` and the overlap of the two replies' sets of words (Jaccard index).
+    """
+    return round((1 - margin + _overlap(_identity(chosen), _identity(rejected))) / 2, 4)
+
+
+def _drafts(
+    group: PromptGroup, options: ExportOptions, dropped: Counter[str]
+) -> Iterator[tuple[str, _Draft]]:
+    for source, drafts in PAIR_SOURCES.items():
+        if options.sources is None or source in options.sources:
+            for draft in drafts(group, dropped):
+                yield source, draft
+
+
+def _reason_to_drop(
+    draft: _Draft, seen: set[tuple[str, str]], options: ExportOptions
+) -> str | None:
+    chosen, rejected = _identity(draft.chosen), _identity(draft.rejected)
+    if chosen == rejected:
+        return "no_difference"
+    if (chosen, rejected) in seen:
+        return "duplicate"
+    if (rejected, chosen) in seen:
+        return "contradiction"
+    return "below_margin" if draft.margin < options.min_margin else None
+
+
+def _of_two(chosen: Reply, rejected: Reply, margin: float) -> _Draft:
+    idents = tuple(dict.fromkeys((chosen.key[0], rejected.key[0])))
+    return _Draft(chosen, chosen.message, rejected.message, margin, idents)
+
+
+def _pair(draft: _Draft, source: str, group: PromptGroup, options: ExportOptions) -> Pair:
+    return Pair(
+        prompt=draft.reply.prompt,
+        tools=draft.reply.tools,
+        chosen=draft.chosen,
+        rejected=draft.rejected,
+        provenance=Provenance(
+            source=source,
+            margin=round(draft.margin, 4),
+            difficulty=difficulty(draft.chosen, draft.rejected, draft.margin),
+            interaction_ids=draft.interaction_ids,
+            split=split_of(group.prompt_hash, seed=options.seed, test_share=options.test_share),
+        ),
+    )
+
+
+def _label(each: RatedReply, source: str, group: PromptGroup, options: ExportOptions) -> Label:
+    return Label(
+        prompt=each.reply.prompt,
+        tools=each.reply.tools,
+        completion=each.reply.message,
+        is_good=each.is_good,
+        provenance=Provenance(
+            source=source,
+            margin=round(each.agreement, 4),
+            difficulty=round(1 - each.agreement, 4),
+            interaction_ids=(each.reply.key[0],),
+            split=split_of(group.prompt_hash, seed=options.seed, test_share=options.test_share),
+        ),
+    )
+
+
+def _clearest_first(each: RatedReply) -> tuple[float, int]:
+    return (-each.agreement, -each.reply.created_us)
+
+
+def _identity(message: Message) -> str:
+    calls = message.get("tool_calls")
+    text = str(message["content"]).strip()
+    return f"{text}\n{jsontext.dumps(calls)}" if calls else text
+
+
+def _overlap(one: str, other: str) -> float:
+    words, others = set(one.split()), set(other.split())
+    return len(words & others) / max(1, len(words | others))

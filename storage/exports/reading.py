@@ -1,0 +1,138 @@
+"""Judged prompts out of the store, a bounded number at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage import tables
+from storage.exports.base import ExportOptions, Tally
+from storage.exports.judgement import PromptGroup
+from storage.records import ComparisonRecord, FeedbackRecord, InteractionRecord
+from storage.repositories.feedback import feedback_from
+from storage.rows import decode
+
+PROMPTS_PER_READ = 64
+REPLIES_PER_PROMPT = 200
+_exchange = tables.interactions
+_Judged = tuple[list[FeedbackRecord], list[ComparisonRecord]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    connection: AsyncConnection
+    options: ExportOptions
+    tally: Tally
+
+    async def next_prompts(self, after: str) -> Sequence[str]:
+        query = (
+            select(_exchange.c.prompt_hash)
+            .where(_exchange.c.prompt_hash > after, _wanted(self.options))
+            .distinct()
+            .order_by(_exchange.c.prompt_hash)
+            .limit(PROMPTS_PER_READ)
+        )
+        return (await self.connection.execute(query)).scalars().all()
+
+    async def exchanges(self, prompts: Sequence[str]) -> list[InteractionRecord]:
+        ranked = _ranked(prompts, self.options).subquery()
+        query = select(ranked).where(ranked.c.rank <= REPLIES_PER_PROMPT)
+        found = []
+        for row in (await self.connection.execute(query)).mappings():
+            fields = dict(row)
+            rank, total = fields.pop("rank"), fields.pop("total")
+            if rank == 1:
+                self.tally.dropped["replies_cap"] += max(0, total - REPLIES_PER_PROMPT)
+            found.append(decode(fields))
+        return found
+
+    async def judgements(self, idents: Sequence[str]) -> _Judged:
+        said, compared = tables.feedback, tables.comparisons
+        feedback = await self.connection.execute(
+            select(said)
+            .where(said.c.interaction_id.in_(idents))
+            .order_by(said.c.created_us, said.c.id)
+        )
+        comparisons = await self.connection.execute(
+            select(compared)
+            .where(compared.c.chosen_interaction_id.in_(idents))
+            .order_by(compared.c.created_us, compared.c.id)
+        )
+        return (
+            [feedback_from(row) for row in feedback.mappings()],
+            [ComparisonRecord(**row) for row in comparisons.mappings()],
+        )
+
+
+async def prompt_groups(
+    connection: AsyncConnection, options: ExportOptions, tally: Tally
+) -> AsyncIterator[PromptGroup]:
+    """Every prompt with a judged reply, in order of its hash.
+
+    Of a prompt with more than `REPLIES_PER_PROMPT` judged exchanges the newest are taken and the
+    rest counted.
+    """
+    reader = _Reader(connection, options, tally)
+    prompts = await reader.next_prompts("")
+    while prompts:
+        exchanges = await reader.exchanges(prompts)
+        judged = await reader.judgements([each.id for each in exchanges])
+        for group in _grouped(prompts, exchanges, judged):
+            tally.prompts += 1
+            yield group
+        prompts = await reader.next_prompts(prompts[-1])
+
+
+def _grouped(
+    prompts: Sequence[str], exchanges: Sequence[InteractionRecord], judged: _Judged
+) -> list[PromptGroup]:
+    groups = {
+        prompt: PromptGroup(prompt_hash=prompt, interactions={}, feedback=[], comparisons=[])
+        for prompt in prompts
+    }
+    owner = {each.id: groups[each.prompt_hash] for each in exchanges}
+    for exchange in exchanges:
+        owner[exchange.id].interactions[exchange.id] = exchange
+    for said in judged[0]:
+        owner[said.interaction_id].feedback.append(said)
+    for compared in judged[1]:
+        owner[compared.chosen_interaction_id].comparisons.append(compared)
+    return list(groups.values())
+
+
+def _ranked(prompts: Sequence[str], options: ExportOptions) -> Select[Any]:
+    columns = _exchange.c
+    newest_first = (columns.created_us.desc(), columns.id.desc())
+    rank = func.row_number().over(partition_by=columns.prompt_hash, order_by=newest_first)
+    total = func.count().over(partition_by=columns.prompt_hash)
+    return select(_exchange, rank.label("rank"), total.label("total")).where(
+        columns.prompt_hash.in_(prompts), _wanted(options)
+    )
+
+
+def _wanted(options: ExportOptions) -> ColumnElement[bool]:
+    columns = _exchange.c
+    parts: list[ColumnElement[bool]] = [_is_judged()]
+    if options.since_us is not None:
+        parts.append(columns.created_us >= options.since_us)
+    if options.until_us is not None:
+        parts.append(columns.created_us < options.until_us)
+    if options.model is not None:
+        parts.append(or_(columns.model == options.model, columns.reply_model == options.model))
+    if options.key_id is not None:
+        parts.append(columns.key_id == options.key_id)
+    return and_(true(), *parts)
+
+
+def _is_judged() -> ColumnElement[bool]:
+    said, compared = tables.feedback.c, tables.comparisons.c
+    named = (
+        said.interaction_id,
+        compared.chosen_interaction_id,
+        compared.rejected_interaction_id,
+    )
+    return or_(*(exists().where(column == _exchange.c.id) for column in named))

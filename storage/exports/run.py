@@ -1,0 +1,114 @@
+"""Runs an export: from the store through pairs or labels to lines or a file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from storage.errors import ExportError
+from storage.exports import files, formats
+from storage.exports.base import ExportFormat, ExportOptions, Label, Pair, Tally
+from storage.exports.card import ExportSummary, card
+from storage.exports.judgement import PromptGroup
+from storage.exports.pairs import LABEL_SOURCES, PAIR_SOURCES, labels_of, pairs_of
+from storage.exports.reading import prompt_groups
+from storage.records import Json
+from storage.store import Store, UnitOfWork
+
+
+def sources_of(form: ExportFormat) -> tuple[str, ...]:
+    """The sources that a format can draw from."""
+    return tuple(PAIR_SOURCES) if form.material == "pairs" else LABEL_SOURCES
+
+
+async def export_file(
+    store: Store,
+    format_name: str,
+    path: Path,
+    *,
+    options: ExportOptions | None = None,
+    command: str | None = None,
+) -> ExportSummary:
+    """Write an export to `path` (.jsonl or .parquet) and its data card beside it.
+
+    The file appears whole or not at all, memory stays bounded. `command` is printed on the card.
+    Raises ExportError for an unknown format, source or ending and for a file that cannot be
+    written; StorageError when the store cannot be read.
+    """
+    options = options or ExportOptions()
+    form = _checked(format_name, options)
+    tally = Tally()
+    with files.writing(path) as target:
+        async with store.reading() as unit:
+            async for row in _rows(unit, form, options=options, tally=tally):
+                target.write(row)
+    summary = _summary(form, path, tally)
+    printed = command or f"fairlead export {form.name} -o {path.name}"
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    files.write_text(summary.card_path, card(summary, options, command=printed, created=created))
+    return summary
+
+
+async def export_lines(
+    store: Store, format_name: str, *, options: ExportOptions | None = None
+) -> AsyncIterator[bytes]:
+    """The export as JSON Lines, a line at a time; the same errors as `export_file`."""
+    options = options or ExportOptions()
+    form = _checked(format_name, options)
+    async with store.reading() as unit:
+        async for row in _rows(unit, form, options=options, tally=Tally()):
+            yield files.to_line(row)
+
+
+async def count_pairs(store: Store, *, options: ExportOptions | None = None) -> Tally:
+    """What a DPO export would hold now, without writing it."""
+    options = options or ExportOptions()
+    tally = Tally()
+    async with store.reading() as unit:
+        async for _ in _rows(unit, _checked("dpo", options), options=options, tally=tally):
+            pass
+    return tally
+
+
+async def _rows(
+    unit: UnitOfWork, form: ExportFormat, *, options: ExportOptions, tally: Tally
+) -> AsyncIterator[dict[str, Json]]:
+    async for group in prompt_groups(unit.connection, options, tally):
+        for example in _examples(form, group, options, tally):
+            tally.written += 1
+            tally.by_source[example.provenance.source] += 1
+            tally.by_split[example.provenance.split] += 1
+            yield form.row(example)
+
+
+def _examples(
+    form: ExportFormat, group: PromptGroup, options: ExportOptions, tally: Tally
+) -> list[Pair] | list[Label]:
+    if form.material == "pairs":
+        return pairs_of(group, options, tally.dropped)
+    return labels_of(group, options, tally.dropped)
+
+
+def _checked(format_name: str, options: ExportOptions) -> ExportFormat:
+    form = formats.find(format_name)
+    known = sources_of(form)
+    unknown = sorted(set(options.sources or ()) - set(known))
+    if unknown:
+        raise ExportError(
+            f"{form.name} has no source {', '.join(unknown)}; there are {', '.join(known)}"
+        )
+    return form
+
+
+def _summary(form: ExportFormat, path: Path, tally: Tally) -> ExportSummary:
+    return ExportSummary(
+        format=form.name,
+        path=path,
+        card_path=path.with_name(f"{path.name}.card.md"),
+        prompts=tally.prompts,
+        written=tally.written,
+        by_source=dict(tally.by_source),
+        by_split=dict(tally.by_split),
+        dropped={reason: count for reason, count in sorted(tally.dropped.items()) if count},
+    )
