@@ -1,0 +1,209 @@
+"""The scenarios: which contenders meet which load, and the rows that come of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from load_tests import closed_loop, open_loop
+from load_tests.closed_loop import Load
+from load_tests.contender import Contender, bare, body, fairlead, litellm, running, upstream
+from load_tests.open_loop import StreamTimes, percentile
+
+OFF = {"mode": "off"}
+ALL_SCORERS = {"mode": "shadow"}
+HOLD = {"mode": "shadow", "streaming": "hold"}
+CHASE = {"mode": "shadow", "streaming": "chase"}
+"""Shadow scores everything and holds streams as enforce does, but a verdict ends no reply early:
+every contender delivers the same bytes."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How long and how often."""
+
+    rounds: int = 3
+    seconds: float = 3.0
+    rate_per_s: float = 4.0
+    litellm: str | None = None
+
+
+@dataclass
+class Row:
+    """One line of the table: a contender at a number of connections, or of streams a second."""
+
+    contender: str
+    load: str
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+Make = Callable[[str, Path], list[Contender]]
+
+
+def _recorders(upstream_url: str, folder: Path) -> list[Contender]:
+    return [
+        fairlead("fairlead strict", upstream_url, folder, record="strict", policy=OFF),
+        fairlead("fairlead relaxed", upstream_url, folder, record="relaxed", policy=OFF),
+    ]
+
+
+def _scoring(upstream_url: str, folder: Path) -> list[Contender]:
+    return [
+        fairlead("fairlead off", upstream_url, folder, record="strict", policy=OFF),
+        fairlead("fairlead scoring", upstream_url, folder, record="strict", policy=ALL_SCORERS),
+    ]
+
+
+def _streaming(upstream_url: str, folder: Path) -> list[Contender]:
+    policies = {"fairlead off": OFF, "fairlead hold": HOLD, "fairlead chase": CHASE}
+    return [
+        fairlead(name, upstream_url, folder, record="strict", policy=policy)
+        for name, policy in policies.items()
+    ]
+
+
+@contextlib.contextmanager
+def _field(make: Make, program: str | None, *, with_bare: bool) -> Iterator[list[Contender]]:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+
+        def start(contender: Contender) -> Contender:
+            log = folder / f"{contender.name.replace(' ', '-')}.log"
+            return stack.enter_context(running(contender, log))
+
+        source = start(upstream())
+        others = make(source.url, folder)
+        if with_bare:
+            others += [bare(client, source.url) for client in ("httpx", "aiohttp")]
+        if program is not None:
+            others.append(litellm(program, source.url, folder))
+        yield [source, *map(start, others)]
+
+
+def _round(contender: Contender, payload: bytes, connections: int, seconds: float) -> Load:
+    before = contender.cpu_s()
+    load = closed_loop.drive(contender.url, payload, connections=connections, duration_s=seconds)
+    return dataclasses.replace(load, cpu_s=contender.cpu_s() - before)
+
+
+def closed(
+    make: Make, options: Options, *, payload: bytes, loads: Sequence[int], with_peers: bool
+) -> list[Row]:
+    """Closed-loop rounds, the contenders taking turns within each; medians over the rounds."""
+    program = options.litellm if with_peers else None
+    with _field(make, program, with_bare=with_peers) as contenders:
+        for contender in contenders:
+            _round(contender, payload, 4, 1)
+        sent = dict.fromkeys((c.name for c in contenders), 0)
+        seen: dict[tuple[str, int], list[Load]] = {}
+        recorded = {c.name: c.rows() for c in contenders}
+        for _ in range(options.rounds):
+            for connections in loads:
+                for contender in contenders:
+                    load = _round(contender, payload, connections, options.seconds)
+                    seen.setdefault((contender.name, connections), []).append(load)
+                    sent[contender.name] += load.requests
+        for contender in contenders:
+            _check_record(contender, recorded[contender.name], sent[contender.name])
+    return _with_ratios([_row(name, n, found) for (name, n), found in seen.items()])
+
+
+def _check_record(contender: Contender, before: int | None, sent: int) -> None:
+    """A figure of a server that did not record what it answered would mean nothing."""
+    if before is None:
+        return
+    time.sleep(1)
+    found = (contender.rows() or 0) - before
+    if found < sent:
+        raise RuntimeError(f"{contender.name} answered {sent} requests and recorded {found}")
+
+
+def _row(name: str, connections: int, loads: list[Load]) -> Row:
+    median = statistics.median
+    figures = {
+        "req_per_s": median(load.per_s for load in loads),
+        "lowest": min(load.per_s for load in loads),
+        "highest": max(load.per_s for load in loads),
+        "p50_ms": median(load.p50_ms for load in loads),
+        "p99_ms": median(load.p99_ms for load in loads),
+        "cpu_ms": median(load.cpu_ms for load in loads),
+        "errors": float(sum(load.errors for load in loads)),
+    }
+    return Row(name, f"{connections} connection{'s' * (connections > 1)}", figures)
+
+
+def _with_ratios(rows: list[Row]) -> list[Row]:
+    for row in rows:
+        for peer, figure in (("LiteLLM", "times_litellm"), ("bare httpx", "times_bare_httpx")):
+            same = (r for r in rows if (r.contender, r.load) == (peer, row.load))
+            found = next(same, None)
+            if found is not None and found.figures["req_per_s"] > 0:
+                row.figures[figure] = row.figures["req_per_s"] / found.figures["req_per_s"]
+    return rows
+
+
+def passthrough(options: Options) -> list[Row]:
+    """Plain replies with scoring off and recording on, beside the bare proxies and LiteLLM."""
+    payload = body("short")
+    return closed(_recorders, options, payload=payload, loads=(16, 1), with_peers=True)
+
+
+def passthrough_stream(options: Options) -> list[Row]:
+    """Streamed replies that the upstream writes at once, scoring off and recording on."""
+    payload = body("short", stream=True)
+    return closed(_recorders, options, payload=payload, loads=(16,), with_peers=True)
+
+
+def scored(options: Options) -> list[Row]:
+    """Plain replies of twelve sentences with context: all scorers against none."""
+    payload = body("long", context=True)
+    return closed(_scoring, options, payload=payload, loads=(16, 1), with_peers=False)
+
+
+def streams(options: Options) -> list[Row]:
+    """Replies streamed at 100 tokens a second: what holding them back adds for a reader."""
+    rows: list[Row] = []
+    payload, seconds = body("paced", stream=True, context=True), 3 * options.seconds
+    with _field(_streaming, None, with_bare=False) as contenders:
+        for contender in contenders:
+            asyncio.run(open_loop.drive(contender.url, payload, rate_per_s=2, duration_s=1))
+        for contender in contenders:
+            found = asyncio.run(
+                open_loop.drive(
+                    contender.url, payload, rate_per_s=options.rate_per_s, duration_s=seconds
+                )
+            )
+            rows.append(_stream_row(contender.name, found, options.rate_per_s))
+    return _with_added(rows)
+
+
+def _stream_row(name: str, found: list[StreamTimes], rate_per_s: float) -> Row:
+    figures = {"errors": float(sum(not times.is_whole for times in found))}
+    for share, label in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99")):
+        figures[f"first_{label}_ms"] = 1000 * percentile([t.first_s for t in found], share)
+        figures[f"last_{label}_ms"] = 1000 * percentile([t.last_s for t in found], share)
+    return Row(name, f"{rate_per_s:g} streams/s", figures)
+
+
+def _with_added(rows: list[Row]) -> list[Row]:
+    for row in rows:
+        for label in ("p50", "p95", "p99"):
+            for edge in ("first", "last"):
+                key = f"{edge}_{label}_ms"
+                row.figures[f"added_{key}"] = row.figures[key] - rows[0].figures[key]
+    return rows
+
+
+SCENARIOS: dict[str, Callable[[Options], list[Row]]] = {
+    "passthrough": passthrough,
+    "passthrough-stream": passthrough_stream,
+    "scored": scored,
+    "streams": streams,
+}
