@@ -333,7 +333,8 @@ class StreamVeto:
     def _cut(self, track: _Track, *, now: float) -> int:
         ends = sentence_ends(track.pending)
         if ends:
-            return ends[-1]
+            # The white space after it is covered too, or its event would wait for the next one.
+            return len(track.pending) - len(track.pending[ends[-1] :].lstrip())
         is_late = now - track.pending_since >= self._limits.max_wait_s
         if not is_late and len(track.pending) < self._limits.max_chars:
             return 0
