@@ -29,10 +29,6 @@ class ChatStream:
         self._head: dict[str, Any] = {}
         self._assembly = Assembly()
 
-    def messages(self) -> dict[int, dict[str, Any]]:
-        """The messages as the model wrote them so far, by choice, tool calls included."""
-        return self._assembly.messages()
-
     def read(self, raw: bytes, data: bytes | None) -> Event:
         """One upstream event; data that the format does not allow raises `UpstreamMalformed`."""
         text = (data or b"").strip()
@@ -44,9 +40,7 @@ class ChatStream:
         if not self._head and body.get("id"):
             self._head = {name: body[name] for name in _HEAD if body.get(name)}
         usage = body.get("usage")
-        deltas, finished = _said(body) if "choices" in body else (_unknown(body), [])
-        for at, choice in enumerate(body.get("choices") or ()):
-            self._assembly.add(choice_index(choice, at), _delta(choice, at))
+        deltas, finished = self._said(body) if "choices" in body else (_unknown(body), [])
         return Event(
             raw,
             deltas=tuple(deltas),
@@ -55,6 +49,10 @@ class ChatStream:
             usage=usage if isinstance(usage, dict) else None,
             body=body,
         )
+
+    def messages(self) -> dict[int, dict[str, Any]]:
+        """The messages as the model wrote them so far, by choice, tool calls included."""
+        return self._assembly.messages()
 
     def without(self, event: Event, choices: frozenset[int]) -> bytes:
         """The event's bytes with the given choices taken out; empty where nothing is left."""
@@ -99,6 +97,23 @@ class ChatStream:
         defaults = {"created": int(self._now()), "model": self._model}
         return {"id": None, "object": kind} | defaults | self._head
 
+    def _said(self, body: dict[str, Any]) -> tuple[list[Delta], list[tuple[int, str]]]:
+        """What the choices of an event say, and which of them end in it."""
+        deltas: list[Delta] = []
+        finished: list[tuple[int, str]] = []
+        for at, choice in enumerate(choices_of(body)):
+            index = choice_index(choice, at)
+            delta = _delta(choice, at)
+            self._assembly.add(index, delta)
+            for channel, text in choice_texts(choice, delta):
+                deltas.append(Delta(index, channel, text))
+            reason = choice.get("finish_reason")
+            if isinstance(reason, str):
+                finished.append((index, reason))
+            elif reason is not None:
+                raise UpstreamMalformed(f"The upstream sent a wrong choices[{at}].finish_reason.")
+        return deltas, finished
+
 
 def choices_of(body: dict[str, Any]) -> list[Any]:
     """The choices of a reply or an event; null counts as none."""
@@ -122,22 +137,6 @@ def choice_index(choice: Any, at: int) -> int:
 
 def _chunk(index: int, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
     return {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
-
-
-def _said(body: dict[str, Any]) -> tuple[list[Delta], list[tuple[int, str]]]:
-    """What the choices of an event say, and which of them end in it."""
-    deltas: list[Delta] = []
-    finished: list[tuple[int, str]] = []
-    for at, choice in enumerate(choices_of(body)):
-        index = choice_index(choice, at)
-        for channel, text in choice_texts(choice, _delta(choice, at)):
-            deltas.append(Delta(index, channel, text))
-        reason = choice.get("finish_reason")
-        if isinstance(reason, str):
-            finished.append((index, reason))
-        elif reason is not None:
-            raise UpstreamMalformed(f"The upstream sent a wrong choices[{at}].finish_reason.")
-    return deltas, finished
 
 
 def _unknown(body: dict[str, Any]) -> list[Delta]:

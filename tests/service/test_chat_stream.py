@@ -258,3 +258,11 @@ def test_a_refused_prompt_is_a_whole_stream(wants_usage: bool) -> None:
         0
     ] * wants_usage
     assert len({body["id"] for body in chunks}) == 1
+
+
+def test_the_message_is_put_together_for_the_record() -> None:
+    """What came in pieces is there as a message, whatever was sent on."""
+    stream = begin()
+    for delta in ({"role": "assistant", "content": "a"}, {"content": "b"}):
+        read(chunk(delta, choice=1), stream)
+    assert stream.messages() == {1: {"role": "assistant", "content": "ab"}}
