@@ -48,8 +48,8 @@ def card(summary: ExportSummary, options: ExportOptions, *, command: str, create
         [
             f"# {summary.path.name}",
             "",
-            f"{summary.written} rows in the format `{summary.format}`, from {summary.prompts} "
-            f"judged prompts, written {created} by Fairlead.",
+            f"{summary.written} rows in the format `{summary.format}`,",
+            f"from {summary.prompts} judged prompts, written {created} by Fairlead.",
             "",
             f"    {command}",
             "",
@@ -57,8 +57,8 @@ def card(summary: ExportSummary, options: ExportOptions, *, command: str, create
             *_table("Split", summary.by_split),
             *_table("Filter or setting", given),
             *_table("Left out", _explained(summary.dropped)),
-            "Raters: the latest word of each rater counts, the majority decides, ties are left "
-            "out. Prompts are whole on one side of the split.",
+            "The latest word of each rater counts, the majority decides, ties are left out.",
+            "A prompt is whole on one side of the split.",
             "",
         ]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -86,11 +87,10 @@ def check_ending(path: Path) -> None:
 
 def _pyarrow() -> Any:
     try:
-        import pyarrow  # noqa: PLC0415 needed for Parquet alone
-        import pyarrow.parquet  # noqa: PLC0415
+        import_module("pyarrow.parquet")
+        return import_module("pyarrow")
     except ImportError as error:
         raise ExportError("Parquet needs pyarrow: pip install pyarrow") from error
-    return pyarrow
 
 
 def _to_parquet(source: Path, target: Path, *, has_tools: bool) -> None:
