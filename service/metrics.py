@@ -23,6 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from service.exchange import Verdict
 
 OTHER = "other"
+ALL = "all"
 MAX_LABEL_CHARS = 120
 
 _FAST_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -71,8 +72,58 @@ class Models:
         return OTHER
 
 
+def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Labelled[Counter]:
+    return Labelled(Counter(name, text, labels, namespace="fairlead", registry=registry))
+
+
+def _gauge(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Labelled[Gauge]:
+    return Labelled(Gauge(name, text, labels, namespace="fairlead", registry=registry))
+
+
+def _histogram(
+    registry: CollectorRegistry, name: str, text: str, buckets: tuple[float, ...], *labels: str
+) -> Labelled[Histogram]:
+    metric = Histogram(name, text, labels, namespace="fairlead", registry=registry, buckets=buckets)
+    return Labelled(metric)
+
+
+class WriterMetrics:
+    """What the writer tells, counted; it meets `storage.writer.WriterObserver`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._pending = _gauge(registry, "recorder_pending", "Records that wait to be stored.")()
+        self._commit_s = _histogram(
+            registry, "recorder_commit_seconds", "Time to commit a group of records.", _FAST_S
+        )()
+        self._committed = _counter(registry, "recorder_committed", "Records stored.")()
+        self._spooled = _counter(registry, "recorder_spooled", "Records put in the spool.")()
+        self._replayed = _counter(registry, "recorder_replayed", "Spooled records stored.")()
+        self._failures = _counter(registry, "recorder_failures", "Records lost.", "kind")
+
+    def pending(self, records: int) -> None:
+        """So many records wait now."""
+        self._pending.set(records)
+
+    def committed(self, records: int, seconds: float) -> None:
+        """A group was committed."""
+        self._committed.inc(records)
+        self._commit_s.observe(seconds)
+
+    def spooled(self, records: int) -> None:
+        """Records went to the spool."""
+        self._spooled.inc(records)
+
+    def replayed(self, records: int) -> None:
+        """Spooled records are in the store now."""
+        self._replayed.inc(records)
+
+    def failed(self, records: int, error: str) -> None:
+        """Records were refused or lost."""
+        self._failures(error).inc(records)
+
+
 class Metrics:
-    """The proxy's figures. One per process; the engine's and the writer's observer."""
+    """The proxy's figures, one per process; it is the engine's observer and the flow's meter."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -83,7 +134,7 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         self._define_exchanges()
         self._define_scoring()
-        self._define_record()
+        self._writer = WriterMetrics(self.registry)
 
     def _define_exchanges(self) -> None:
         self._requests = self._counter("requests", "Requests answered.", "route", "model", "status")
@@ -119,20 +170,12 @@ class Metrics:
         )
         self._batch_rows = self._histogram("batch_rows", "Rows of a batch.", _ROWS)()
         self._batch_tokens = self._histogram("batch_tokens", "Padded tokens of a batch.", _TOKENS)()
+        self._batch_s = self._histogram("batch_seconds", "Time of a batch.", _FAST_S)()
+        self._late = self._counter("scorer_late", "Results thrown away as too late.")()
         self._queue_tokens = self._gauge("queue_tokens", "Tokens that wait for scoring.")()
         self._provider = self._gauge(
             "execution_provider_info", "The execution provider that runs.", "provider"
         )
-
-    def _define_record(self) -> None:
-        self._pending = self._gauge("recorder_pending", "Records that wait to be stored.")()
-        self._commit_s = self._histogram(
-            "recorder_commit_seconds", "Time to commit a group of records.", _FAST_S
-        )()
-        self._committed = self._counter("recorder_committed", "Records stored.")()
-        self._spooled = self._counter("recorder_spooled", "Records written to the spool.")()
-        self._replayed = self._counter("recorder_replayed", "Spooled records stored later.")()
-        self._record_failures = self._counter("recorder_failures", "Records lost.", "kind")
 
     def request(self, route: str, model: str | None, status: int) -> None:
         """A request was answered; `route` is one of the program's own, never a raw path."""
@@ -140,12 +183,13 @@ class Metrics:
         self._requests(route, label, str(status)).inc()
 
     def verdict(self, policy: str, verdict: Verdict) -> None:
-        """A policy judged one side of an exchange: each rule's outcome, and each risk."""
+        """A policy judged one text: each rule's outcome, and the whole where a score is missing."""
         side = verdict.side.value
-        if verdict.failure:
-            self._verdicts(policy, side, OTHER, verdict.outcome.value).inc()
         for rule in verdict.rules:
-            self._verdicts(policy, side, rule.score.scorer, rule.outcome.value).inc()
+            name = rule.rule or rule.score.scorer
+            self._verdicts(policy, side, name, rule.outcome.value).inc()
+        if verdict.failure:
+            self._verdicts(policy, side, ALL, verdict.outcome.value).inc()
 
     def risk(self, scorer: str, side: str, model: str | None, *, risk: float) -> None:
         """A scorer gave a risk for a text of the model's exchange."""
@@ -179,51 +223,48 @@ class Metrics:
         """The outermost handler caught what nobody foresaw."""
         self._crashes(route).inc()
 
-    def scorer_failure(self, scorer: str, kind: str) -> None:
-        """A scorer gave no answer."""
+    def failed(self, scorer: str, kind: str) -> None:
+        """A scorer gave no score."""
         self._scorer_failures(scorer, kind).inc()
+
+    def batch_ran(self, rows: int, padded_tokens: int, seconds: float) -> None:
+        """The engine: a batch was run."""
+        self._batch_rows.observe(rows)
+        self._batch_tokens.observe(padded_tokens)
+        self._batch_s.observe(seconds)
+
+    def queue_changed(self, tokens: int) -> None:
+        """The engine: so many tokens wait or run now."""
+        self._queue_tokens.set(tokens)
+
+    def scorer_ran(self, name: str, seconds: float) -> None:
+        """The engine: a score was given so long after it was asked for."""
+        self._scorer_s(name).observe(seconds)
+
+    def late(self) -> None:
+        """The engine: a result came after its deadline."""
+        self._late.inc()
 
     def provider(self, name: str) -> None:
         """The execution provider that the model really runs on."""
         self._provider(name).set(1)
 
-    def pending(self, records: int) -> None:
-        """The writer: so many records wait now."""
-        self._pending.set(records)
-
-    def committed(self, records: int, seconds: float) -> None:
-        """The writer: a group was committed."""
-        self._committed.inc(records)
-        self._commit_s.observe(seconds)
-
-    def spooled(self, records: int) -> None:
-        """The writer: records went to the spool."""
-        self._spooled.inc(records)
-
-    def replayed(self, records: int) -> None:
-        """The writer: spooled records are in the store now."""
-        self._replayed.inc(records)
-
-    def failed(self, records: int, error: str) -> None:
-        """The writer: records were refused or lost."""
-        self._record_failures(error).inc(records)
+    @property
+    def writer(self) -> WriterMetrics:
+        """The writer's observer."""
+        return self._writer
 
     def render(self) -> bytes:
         """The text for `/metrics`, of type `content_type`."""
         return generate_latest(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Labelled[Counter]:
-        return Labelled(Counter(name, text, labels, namespace="fairlead", registry=self.registry))
+        return _counter(self.registry, name, text, *labels)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Labelled[Gauge]:
-        return Labelled(Gauge(name, text, labels, namespace="fairlead", registry=self.registry))
+        return _gauge(self.registry, name, text, *labels)
 
     def _histogram(
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str
     ) -> Labelled[Histogram]:
-        return Labelled(
-            Histogram(
-                name, text, labels,
-                namespace="fairlead", registry=self.registry, buckets=buckets,
-            )
-        )  # fmt: skip
+        return _histogram(self.registry, name, text, buckets, *labels)

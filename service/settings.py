@@ -194,20 +194,16 @@ class Scoring(Section):
     """The scoring model and the machine it runs on."""
 
     model: str = Field(default="fairlead-mini", description="Name of the scoring model.")
-    provider: str = Field(
-        default="cpu",
-        description="Execution provider: `cpu`, `cuda` or `tensorrt`; not got is an error.",
+    provider: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
+        default="auto",
+        description="Execution provider; not got is an error. `auto` takes CUDA where it is.",
     )
-    threads: int = Field(
-        default=0, ge=0, le=256, description="Threads of the model; 0 takes all cores."
+    threads: int = Field(default=0, ge=0, le=256, description="Threads of the model; 0 is all.")
+    queue_tokens: int | None = Field(
+        default=None, gt=0, description="Tokens that may wait to be scored; more are refused."
     )
-    queue_tokens: int = Field(
-        default=262_144,
-        gt=0,
-        description="Tokens that may wait for scoring; more is refused at the door.",
-    )
-    batch_tokens: int = Field(
-        default=8192, gt=0, description="Padded tokens in one batch, at most."
+    batch_tokens: int | None = Field(
+        default=None, gt=0, description="Padded tokens in one batch, at most."
     )
 
 
@@ -247,6 +243,10 @@ class Access(Section):
         description="Time for which a key is remembered; a revocation's delay.",
     )
 
+    open_metrics: bool = Field(
+        default=True, description="Whether `/metrics` answers without a key."
+    )
+
 
 class Logs(Section):
     """What is logged; texts and keys never are."""
@@ -279,6 +279,10 @@ class Settings(Section):
     )
     record: Literal["strict", "relaxed"] = Field(
         default="strict", description="Whether a reply's end waits until its record is durable."
+    )
+    spool_dir: str | None = Field(
+        default=None,
+        description="Where records wait while the store is away; beside a SQLite file if unset.",
     )
     upstreams: list[UpstreamSettings] = Field(
         default=[], description="LLM endpoints, first match wins."

@@ -1,0 +1,145 @@
+"""The application: routes around the parts, which live as long as it does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from service import dialects
+from service.errors import BadRequest, FairleadError, NotFound, StoreUnavailable
+from service.metrics import Metrics
+from service.middleware import BodyLimit, Outermost, error_headers
+from service.openapi import describe
+from service.parts import Given, open_state
+from service.policy import ThresholdSource
+from service.routes import feedback, health, interactions, preferences
+from service.routes.proxy import Proxy, proxied_routes
+from service.settings import Settings
+from service.state import KEY, HealthyEngine, state_in
+from service.upstream import Upstream
+from storage import errors as storage_errors
+from storage.store import Store
+
+logger = logging.getLogger("fairlead.http")
+
+ROUTERS = (feedback.router, interactions.router, preferences.router, health.router)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    engine: HealthyEngine | None = None,
+    heads: ThresholdSource | None = None,
+    store: Store | None = None,
+    upstream: Upstream | None = None,
+    clock: Callable[[], float] | None = None,
+) -> FastAPI:
+    """The service for these settings; nothing is opened before its lifespan begins.
+
+    A part that is given is used as it is, and its giver closes it; an `engine` needs its `heads`.
+    """
+    metrics = Metrics(max_models=settings.limits.metric_models)
+    given = Given(engine=engine, heads=heads, store=store, upstream=upstream)
+    if clock is not None:
+        given = Given(engine=engine, heads=heads, store=store, upstream=upstream, clock=clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with AsyncExitStack() as stack:
+            state = await open_state(settings, stack, given=given, metrics=metrics)
+            logger.info("ready", extra={"upstreams": len(state.proxy.targets)})
+            yield {KEY: state}
+            logger.info("stopping")
+
+    app = FastAPI(title="Fairlead", version=_version(), lifespan=lifespan, redirect_slashes=False)
+    scored = dialects.by_route()
+    for router in ROUTERS:
+        app.include_router(router)
+    app.router.routes += proxied_routes(_proxy, scored)
+    app.add_middleware(BodyLimit, max_bytes=settings.limits.body_bytes)
+    app.add_middleware(
+        Outermost,
+        metrics=metrics,
+        max_exchanges=settings.limits.exchanges,
+        proxied=tuple(scored),
+    )
+    _handle_errors(app)
+    describe(app, tuple(scored))
+    return app
+
+
+def _proxy(scope: Scope) -> Proxy:
+    return state_in(scope).proxy
+
+
+def _version() -> str:
+    try:
+        return version("fairlead")
+    except PackageNotFoundError:
+        return "0+source"
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(FairleadError)
+    async def on_error(_: Request, error: FairleadError) -> Response:
+        return error_response(error)
+
+    @app.exception_handler(storage_errors.StorageError)
+    async def on_storage(_: Request, error: storage_errors.StorageError) -> Response:
+        return error_response(_from_storage(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_: Request, error: RequestValidationError) -> Response:
+        return error_response(_from_validation(error))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(_: Request, error: HTTPException) -> Response:
+        return error_response(_from_http(error), dict(error.headers or {}))
+
+
+def error_response(error: FairleadError, headers: dict[str, str] | None = None) -> Response:
+    """An error in OpenAI's envelope."""
+    return Response(
+        orjson.dumps(error.to_dict()),
+        status_code=error.status,
+        headers=error_headers(error) | (headers or {}),
+        media_type="application/json",
+    )
+
+
+def _from_storage(error: storage_errors.StorageError) -> FairleadError:
+    if isinstance(error, storage_errors.InvalidCursor):
+        return BadRequest(str(error), param="cursor")
+    if isinstance(error, storage_errors.ExportError):
+        return BadRequest(str(error), param="format")
+    logger.error("store failed", extra={"error": type(error).__name__, "label": error.label})
+    return StoreUnavailable("the store does not answer now; try again later")
+
+
+def _from_validation(error: RequestValidationError) -> BadRequest:
+    """The first complaint, naming the field; what the client sent is not quoted."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return BadRequest("the body is not JSON")
+    where = [str(part) for part in first["loc"][1:]]
+    param = ".".join(where) or None
+    unknown = first["type"] == "extra_forbidden"
+    message = "unknown field" if unknown else str(first["msg"])
+    return BadRequest(f"{param}: {message}" if param else message, param=param)
+
+
+def _from_http(error: HTTPException) -> FairleadError:
+    if error.status_code == 404:
+        return NotFound("there is no such route; /openapi.json lists the routes")
+    found = BadRequest(str(error.detail))
+    found.status = error.status_code
+    return found

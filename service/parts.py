@@ -1,0 +1,230 @@
+"""Building a service, in order, so that it is closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+from sqlalchemy import make_url
+
+from scorers import catalog
+from scorers.engine import Engine, EngineLimits
+from scorers.errors import EngineStopped
+from scorers.types import Side, Subject
+from service.access import Access, is_required
+from service.call import FlowLimits
+from service.dialects.base import ReadLimits
+from service.flow import Flow
+from service.judge import Judge
+from service.metrics import Metrics
+from service.policy import Policies, ScorerHeads, ThresholdSource, compile_policies
+from service.recorder import Recorder
+from service.routes.proxy import Proxy
+from service.settings import Scoring, Settings
+from service.sources import ConfigError
+from service.state import HealthyEngine, State
+from service.upstream import AiohttpUpstream, Target, Upstream, UpstreamTimeouts
+from storage import migrate
+from storage.store import Store
+from storage.writer import Writer, WriterOptions
+
+logger = logging.getLogger("fairlead.start")
+
+
+@dataclass(frozen=True)
+class Given:
+    """Parts that are there already; whoever gives one starts and closes it."""
+
+    engine: HealthyEngine | None = None
+    heads: ThresholdSource | None = None
+    store: Store | None = None
+    upstream: Upstream | None = None
+    clock: Callable[[], float] = time.monotonic
+
+
+class NoScorers:
+    """The engine and the thresholds where no policy scores anything."""
+
+    model = "no model"
+    scorers: Mapping[str, ScorerHeads] = {}
+
+    def has(self, head: str, side: Side) -> bool:
+        """Never."""
+        del head, side
+        return False
+
+    def threshold(self, heads: Iterable[str], side: Side, fpr: float) -> float:
+        """None is known."""
+        raise LookupError(f"no threshold for {sorted(heads)} ({side}, {fpr})")
+
+    async def score(
+        self,
+        subject: Subject,
+        *,
+        scorers: Collection[str] | None = None,
+        deadline: float | None = None,
+    ) -> NoReturn:
+        """Nobody scores."""
+        del subject, scorers, deadline
+        raise EngineStopped("no policy scores anything, so no model was loaded")
+
+
+async def open_state(
+    settings: Settings, stack: AsyncExitStack, *, given: Given, metrics: Metrics
+) -> State:
+    """Every part, started in order; the stack closes them in reverse.
+
+    Raises ConfigError, PolicyError, StorageError or ModelError where the service cannot start.
+    """
+    if not settings.upstreams:
+        raise ConfigError("no upstream: give `--upstream URL`, or list one under `upstreams`")
+    store = given.store or await _open_store(settings, stack)
+    writer = await _open_writer(settings, store, stack, metrics)
+    engine, heads = await _open_engine(settings, stack, given=given, metrics=metrics)
+    policies = compile_policies(settings.policies, heads)
+    for rule in policies.left_out:
+        logger.warning("rule left out", extra={"rule": str(rule)})
+    upstream = given.upstream or await _open_upstream(settings, stack)
+    access = Access(
+        store,
+        is_required=is_required(settings.listen.host, required=settings.access.required),
+        cache_s=settings.access.cache_s,
+        clock=given.clock,
+    )
+    recorder = Recorder(
+        writer, is_strict=settings.record == "strict", is_logging=settings.logs.exchanges
+    )
+    flow = Flow(
+        judge=Judge(engine or NoScorers(), metrics),
+        upstream=upstream,
+        recorder=recorder,
+        meter=metrics,
+        limits=FlowLimits(settings.limits.reply_bytes, settings.limits.event_bytes),
+    )
+    return State(
+        settings=settings,
+        metrics=metrics,
+        store=store,
+        writer=writer,
+        access=access,
+        policies=policies,
+        engine=engine,
+        proxy=_proxy(settings, flow, upstream=upstream, policies=policies, access=access),
+        clock=given.clock,
+    )
+
+
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
+    url = settings.database_url
+    if url.startswith("sqlite"):
+        await migrate.upgrade(url)
+    else:
+        await migrate.check(url)
+    store = await Store.open(url)
+    stack.push_async_callback(store.close)
+    return store
+
+
+async def _open_writer(
+    settings: Settings, store: Store, stack: AsyncExitStack, metrics: Metrics
+) -> Writer:
+    options = WriterOptions(spool_dir=spool_dir(settings))
+    writer = Writer(store, options, observer=metrics.writer)
+    await writer.start()
+    stack.push_async_callback(writer.close)
+    return writer
+
+
+def spool_dir(settings: Settings) -> Path:
+    """Where records wait while the store is away."""
+    if settings.spool_dir is not None:
+        return Path(settings.spool_dir)
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        return Path(f"{url.database}.spool")
+    return Path("fairlead-spool")
+
+
+async def _open_engine(
+    settings: Settings, stack: AsyncExitStack, *, given: Given, metrics: Metrics
+) -> tuple[HealthyEngine | None, ThresholdSource]:
+    """The engine and its thresholds; no engine where no policy scores anything."""
+    if given.engine is not None and given.heads is not None:
+        return given.engine, given.heads
+    if not any(p.mode != "off" and (p.prompt or p.reply) for p in settings.policies.values()):
+        return None, NoScorers()
+    wanted = settings.scoring
+    loaded = await asyncio.to_thread(
+        catalog.load, wanted.model, provider=wanted.provider, threads=wanted.threads or None
+    )
+    # Before anything is started: a policy that cannot hold should be told at once.
+    compile_policies(settings.policies, loaded.headmap)
+    limits = engine_limits(wanted, loaded.session.provider)
+    engine = Engine(loaded, limits, observer=metrics)
+    await engine.start()
+    stack.push_async_callback(engine.stop)
+    metrics.provider(loaded.session.provider)
+    return engine, loaded.headmap
+
+
+def engine_limits(scoring: Scoring, provider: str) -> EngineLimits:
+    """The limits that suit the provider, but for those that are set."""
+    limits = EngineLimits.for_provider(provider)
+    if scoring.queue_tokens:
+        limits = replace(limits, queue_tokens=scoring.queue_tokens)
+    if scoring.batch_tokens:
+        limits = replace(limits, batch=replace(limits.batch, budget_tokens=scoring.batch_tokens))
+    return limits
+
+
+async def _open_upstream(settings: Settings, stack: AsyncExitStack) -> Upstream:
+    waits = settings.timeouts
+    upstream = AiohttpUpstream(
+        connections=settings.limits.connections,
+        timeouts=UpstreamTimeouts(waits.connect_s, waits.head_s, waits.idle_s),
+    )
+    await upstream.start()
+    stack.push_async_callback(upstream.stop)
+    return upstream
+
+
+def _proxy(
+    settings: Settings, flow: Flow, *, upstream: Upstream, policies: Policies, access: Access
+) -> Proxy:
+    return Proxy(
+        flow=flow,
+        upstream=upstream,
+        targets=targets(settings),
+        policies=policies,
+        access=access,
+        read_limits=ReadLimits(
+            max_depth=settings.limits.depth,
+            max_choices=settings.limits.choices,
+            max_context_items=settings.limits.context_items,
+            source_pattern=settings.context_pattern,
+        ),
+    )
+
+
+def targets(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[Target, ...]:
+    """The upstreams with their keys, read from the environment.
+
+    A key that is named and not there raises ConfigError: the client's would go out instead.
+    """
+    found = []
+    for upstream in settings.upstreams:
+        key = environ.get(upstream.api_key_env) if upstream.api_key_env else None
+        if upstream.api_key_env and not key:
+            raise ConfigError(
+                f"upstreams: {upstream.name}: the environment variable {upstream.api_key_env} "
+                "is not set; set it, or take `api_key_env` out to pass the client's key on"
+            )
+        found.append(Target(upstream.name, upstream.url, tuple(upstream.models), key))
+    return tuple(found)

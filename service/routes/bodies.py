@@ -1,0 +1,205 @@
+"""The bodies and queries of the routes that the proxy answers itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from storage.records import Rating, Status, Verdict
+
+MAX_ID_CHARS = 256
+MAX_NAME_CHARS = 256
+MAX_COMMENT_CHARS = 20_000
+MAX_CORRECTION_CHARS = 400_000
+MAX_TAGS = 50
+
+Ident = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)]
+Name = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
+
+
+def _utc(value: Any) -> Any:
+    """A time without a zone is UTC; a bare date is its first moment."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_utc)]
+
+
+class Body(BaseModel):
+    """A request body: closed to fields that it does not know, and to wrong types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class FeedbackBody(Body):
+    """What a person says of one choice of one reply."""
+
+    id: Ident = Field(description="The reply's own id, or the interaction's (`x-fairlead-id`).")
+    rating: Rating | None = Field(default=None, description="`up`, `down`, or null for no rating.")
+    choice_index: int = Field(default=0, ge=0, le=10_000, description="Which choice is meant.")
+    comment: str = Field(default="", max_length=MAX_COMMENT_CHARS, description="Free text.")
+    correction: str = Field(
+        default="", max_length=MAX_CORRECTION_CHARS, description="What the reply should have been."
+    )
+    rater: Name = Field(default="", description="Who says so; the newest word of each counts.")
+    tags: list[Name] = Field(default=[], max_length=MAX_TAGS, description="Free labels.")
+
+
+class ComparisonBody(Body):
+    """One reply preferred to another."""
+
+    chosen: Ident = Field(description="Id of the better reply, or of its interaction.")
+    rejected: Ident = Field(description="Id of the worse reply, or of its interaction.")
+    chosen_choice_index: int = Field(default=0, ge=0, le=10_000, description="Its choice.")
+    rejected_choice_index: int = Field(default=0, ge=0, le=10_000, description="Its choice.")
+    rater: Name = Field(default="", description="Who says so.")
+    comment: str = Field(default="", max_length=MAX_COMMENT_CHARS, description="Free text.")
+
+
+class Listing(BaseModel):
+    """What every list takes: a page's size and place, and a span of time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=1000, description="Items on a page.")
+    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of a page.")
+    since: Time | None = Field(default=None, description="From this time on (ISO 8601).")
+    until: Time | None = Field(default=None, description="Before this time (ISO 8601).")
+
+
+class FeedbackQuery(Listing):
+    """Which feedback to list."""
+
+    interaction_id: Ident | None = None
+    response_id: Ident | None = None
+    rating: Rating | None = None
+    rater: Name | None = None
+
+
+class InteractionQuery(Listing):
+    """Which interactions to list."""
+
+    model: Name | None = None
+    status: Status | None = None
+    verdict: Verdict | None = None
+    user: Name | None = None
+    conversation: Name | None = None
+    policy: Name | None = None
+    route: Name | None = None
+    tag: Name | None = None
+
+
+class FeedbackView(BaseModel):
+    """Feedback as it is stored."""
+
+    id: str
+    created_at: str
+    interaction_id: str
+    response_id: str | None
+    choice_index: int
+    rating: Rating | None
+    comment: str
+    correction: str
+    rater: str
+    tags: list[str]
+    source: str
+
+
+class ComparisonView(BaseModel):
+    """A comparison as it is stored."""
+
+    id: str
+    created_at: str
+    chosen: str
+    rejected: str
+    chosen_choice_index: int
+    rejected_choice_index: int
+    rater: str
+    comment: str
+
+
+class ScoreView(BaseModel):
+    """What one scorer said of the prompt or of one choice."""
+
+    side: Literal["prompt", "reply"]
+    choice_index: int | None
+    scorer: str
+    model: str
+    status: Literal["scored", "not_applicable", "failed"]
+    risk: float | None
+    flag_threshold: float | None
+    veto_threshold: float | None
+    verdict: Verdict
+    heads: dict[str, Any] | None
+    windows: list[list[Any]] | None
+    spans: list[dict[str, Any]] | None
+
+
+class InteractionView(BaseModel):
+    """One exchange as it is recorded."""
+
+    id: str
+    created_at: str
+    response_ids: list[str]
+    route: str
+    dialect: str
+    upstream: str
+    model: str
+    reply_model: str | None
+    policy: str
+    mode: str
+    user: str | None
+    conversation: str | None
+    tags: list[str]
+    is_stream: bool
+    n: int
+    status: Status
+    http_status: int
+    error_code: str | None
+    verdict: Verdict
+    request: dict[str, Any] | None
+    context: list[str] | None
+    choices: list[dict[str, Any]] | None
+    usage: dict[str, Any] | None
+    timings: dict[str, float] | None
+    scores: list[ScoreView]
+    feedback: list[FeedbackView] | None = Field(
+        default=None, description="The newest of each rater; only where one exchange is asked for."
+    )
+
+
+class FeedbackPage(BaseModel):
+    """A page of feedback, newest first."""
+
+    items: list[FeedbackView]
+    next_cursor: str | None
+
+
+class InteractionPage(BaseModel):
+    """A page of interactions, newest first."""
+
+    items: list[InteractionView]
+    next_cursor: str | None
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(BaseModel):
+    """OpenAI's error envelope."""
+
+    error: ErrorDetail

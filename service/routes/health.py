@@ -1,0 +1,75 @@
+"""Whether the service lives, whether it can work, and its figures."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from service.routes.views import answer
+from service.state import State, state_of
+from storage.errors import StorageError
+
+router = APIRouter(tags=["health"])
+
+_PING_S = 2.0
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", responses={503: {"description": "a part is not ready, and which"}})
+async def readyz(request: Request) -> Response:
+    """200 only when scorers are warm on the provider asked for and the store takes records."""
+    state = state_of(request)
+    parts = {"scorers": _scorers(state), "store": await _store(state), "writer": _writer(state)}
+    is_ready = all(part["ready"] for part in parts.values())
+    found = {
+        "status": "ready" if is_ready else "not ready",
+        "parts": parts,
+        "left_out": [str(rule) for rule in state.policies.left_out],
+    }
+    return answer(found, 200 if is_ready else 503)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """The figures in Prometheus' text format."""
+    state = state_of(request)
+    if not state.settings.access.open_metrics:
+        await state.access.identify(request.scope["headers"], "admin")
+    return Response(state.metrics.render(), media_type=state.metrics.content_type)
+
+
+def _scorers(state: State) -> dict[str, Any]:
+    if state.engine is None:
+        return {"ready": True, "reason": "no policy scores anything"}
+    health = state.engine.health()
+    wanted = state.settings.scoring.provider
+    reason = health.reason
+    if wanted not in ("auto", health.provider):
+        reason = reason or f"runs on {health.provider}, asked for {wanted}"
+    part = {"ready": not reason, "provider": health.provider, "model": health.model}
+    return part | ({"reason": reason} if reason else {})
+
+
+async def _store(state: State) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(_PING_S):
+            await state.store.ping()
+    except TimeoutError:
+        return {"ready": False, "reason": f"no answer within {_PING_S:g} s"}
+    except StorageError as error:
+        return {"ready": False, "reason": error.label}
+    return {"ready": True}
+
+
+def _writer(state: State) -> dict[str, Any]:
+    pending = state.writer.pending_records
+    if state.writer.is_healthy:
+        return {"ready": True, "pending_records": pending}
+    return {"ready": False, "reason": "records do not reach the store", "pending_records": pending}
