@@ -16,7 +16,16 @@ from service.dialects.chat_stream import ChatStream
 from service.errors import UpstreamCut, UpstreamMalformed
 from service.exchange import Delta, Event
 from service.sse import Splitter
-from tests.fakes.replies import CREATED, MODEL, REPLY_ID, USAGE, chunk, event, usage_chunk
+from tests.fakes.replies import (
+    CREATED,
+    MODEL,
+    REPLY_ID,
+    USAGE,
+    chunk,
+    event,
+    text_events,
+    usage_chunk,
+)
 
 NOTE = VetoNote("Withheld.", {"id": "fl-1", "verdict": "veto"})
 CHAT = Chat(now=lambda: 1234.5)
@@ -266,3 +275,22 @@ def test_the_message_is_put_together_for_the_record() -> None:
     for delta in ({"role": "assistant", "content": "a"}, {"content": "b"}):
         read(chunk(delta, choice=1), stream)
     assert stream.messages() == {1: {"role": "assistant", "content": "ab"}}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_stream_cut_at_every_byte_reads_the_same(end: str) -> None:
+    """One cut, wherever it falls, changes no event, and a byte at a time neither."""
+    whole = b"".join(text_events("Grüße", ' 🙂, "Welt"', "\r\n.", usage=True, ends=end))
+
+    def events(chunks: list[bytes]) -> list[Event]:
+        stream, splitter = begin(), Splitter(10_000)
+        raws = [raw for chunk in chunks for raw in splitter.feed(chunk)]
+        return [stream.read(raw.raw, raw.data) for raw in [*raws, *splitter.close()]]
+
+    expected = events([whole])
+    text = "".join(delta.text for found in expected for delta in found.deltas)
+    assert text == 'Grüße 🙂, "Welt"\r\n.'
+    assert expected[-1].is_done
+    for at in range(len(whole)):
+        assert events([whole[:at], whole[at:]]) == expected
+    assert events([whole[at : at + 1] for at in range(len(whole))]) == expected
