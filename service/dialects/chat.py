@@ -81,7 +81,9 @@ class Chat:
 
     def stream(self, ask: Ask) -> ChatStream:
         """A reader and writer for one streamed reply."""
-        return ChatStream(ask.model, self._now)
+        wanted = ask.params.get("response_format")
+        kind = wanted.get("type", "text") if isinstance(wanted, dict) else "text"
+        return ChatStream(ask.model, self._now, is_structured=kind != "text")
 
     def vetoed(
         self, reply: Reply, notes: Mapping[int, VetoNote], fairlead: dict[str, Any]

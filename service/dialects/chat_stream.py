@@ -20,11 +20,16 @@ class ChatStream:
     """Reads one upstream stream and writes our own events in its likeness.
 
     `model` is what the request asked for; id, model and the like are taken over
-    from the first event that has an id.
+    from the first event that has an id. Where the request wants JSON
+    (`is_structured`), a refusal stands in the delta's `refusal`: as content it
+    would break a client that parses while it reads.
     """
 
-    def __init__(self, model: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self, model: str, now: Callable[[], float], *, is_structured: bool = False
+    ) -> None:
         self._model = model
+        self._refusal_field = "refusal" if is_structured else "content"
         self._now = now
         self._head: dict[str, Any] = {}
         self._assembly = Assembly()
@@ -72,9 +77,10 @@ class ChatStream:
 
     def refusal(self, choice: int, note: VetoNote, *, has_begun: bool) -> bytes:
         """A delta with the refusal text, then the end of the choice as `content_filter`."""
-        role = {} if has_begun else {"role": "assistant"}
+        delta = {} if has_begun else {"role": "assistant"}
+        delta[self._refusal_field] = note.refusal
         head = self.head(note, CHUNK)
-        said = head | {"choices": [_chunk(choice, role | {"content": note.refusal}, None)]}
+        said = head | {"choices": [_chunk(choice, delta, None)]}
         ended = head | {"choices": [_chunk(choice, {}, "content_filter")]}
         return encode_event(said) + encode_event(ended | {"fairlead": note.fairlead})
 

@@ -241,6 +241,22 @@ def test_a_refusal_before_anything_was_sent_has_the_role() -> None:
     assert (said["id"], said["model"], said["created"]) == ("chatcmpl-fl-1", "m", 1234)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ("json_schema", "refusal"),
+        ("json_object", "refusal"),
+        ("text", "content"),
+        (None, "content"),
+    ],
+)
+def test_a_refusal_does_not_break_structured_replies(wanted: str | None, field: str) -> None:
+    """Where JSON was asked for the refusal stands beside the content, not in it."""
+    stream = begin(response_format={"type": wanted} if wanted else "odd")
+    said, _ = bodies(stream.refusal(0, NOTE, has_begun=True))
+    assert said["choices"][0]["delta"] == {field: "Withheld."}
+
+
 def test_an_annotation_has_no_choices() -> None:
     """The object comes in an event that says nothing."""
     [body] = bodies(begin().annotation(NOTE))
