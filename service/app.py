@@ -14,22 +14,27 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from scorers.errors import ModelError
 from service import dialects
 from service.errors import BadRequest, FairleadError, NotFound, StoreUnavailable
 from service.metrics import Metrics
 from service.middleware import BodyLimit, Outermost, error_headers
 from service.openapi import describe
 from service.parts import Given, open_state
-from service.policy import ThresholdSource
+from service.policy import PolicyError, ThresholdSource
 from service.routes import feedback, health, interactions, preferences
 from service.routes.proxy import Proxy, proxied_routes
 from service.settings import Settings
+from service.sources import ConfigError
 from service.state import KEY, HealthyEngine, state_in
 from service.upstream import Upstream
 from storage import errors as storage_errors
 from storage.store import Store
 
 logger = logging.getLogger("fairlead.http")
+
+START_FAILURES = (ConfigError, PolicyError, ModelError, storage_errors.StorageError)
+"""What keeps a service from starting; each says what to do."""
 
 ROUTERS = (feedback.router, interactions.router, preferences.router, health.router)
 
@@ -55,7 +60,11 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with AsyncExitStack() as stack:
-            state = await open_state(settings, stack, given=given, metrics=metrics)
+            try:
+                state = await open_state(settings, stack, given=given, metrics=metrics)
+            except START_FAILURES as error:
+                logger.error("cannot start", extra={"reason": str(error)})  # noqa: TRY400
+                raise
             logger.info("ready", extra={"upstreams": len(state.proxy.targets)})
             yield {KEY: state}
             logger.info("stopping")
@@ -128,8 +137,8 @@ def _from_storage(error: storage_errors.StorageError) -> FairleadError:
 def _from_validation(error: RequestValidationError) -> BadRequest:
     """The first complaint, naming the field; what the client sent is not quoted."""
     first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        return BadRequest("the body is not JSON")
+    if first["type"] in ("json_invalid", "model_attributes_type"):
+        return BadRequest("the body is no JSON object sent as `application/json`")
     where = [str(part) for part in first["loc"][1:]]
     param = ".".join(where) or None
     unknown = first["type"] == "extra_forbidden"

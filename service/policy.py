@@ -230,13 +230,15 @@ def _policy(
     name: str, settings: PolicySettings, source: ThresholdSource, left_out: list[LeftOut]
 ) -> Policy:
     sides = {Side.PROMPT: settings.prompt, Side.REPLY: settings.reply}
+    if settings.mode == "off":
+        sides = dict.fromkeys(sides, {})
     rules = {
         side: tuple(_rules(f"policies.{name}", side, named, source, left_out))
         for side, named in sides.items()
     }
     return Policy(
         name,
-        rules if settings.mode != "off" else dict.fromkeys(sides, ()),
+        rules,
         mode=settings.mode,
         streaming=settings.streaming,
         prompt_scoring=settings.prompt_scoring,

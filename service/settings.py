@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticUndefined
 
 MIB = 1024 * 1024
@@ -92,6 +99,10 @@ class Threshold(Section):
         if (self.risk is None) == (self.fpr is None):
             raise ValueError("a threshold is a risk such as 0.5, or {fpr: 0.01}")
         return self
+
+    @model_serializer
+    def _as_written(self) -> float | dict[str, float | None] | None:
+        return {"fpr": self.fpr} if self.risk is None else self.risk
 
 
 class RuleSettings(Section):

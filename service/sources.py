@@ -15,7 +15,10 @@ from pydantic import ValidationError
 from service.settings import DEFAULT_RULES, Section, Settings, known_keys, section_in
 
 PREFIX = "FAIRLEAD_"
-RESERVED = frozenset({"FAIRLEAD_CONFIG", "FAIRLEAD_API_KEY", "FAIRLEAD_WEBHOOK_SECRET"})
+RESOLVED = "FAIRLEAD_RESOLVED"
+"""The variable that carries the settings from `serve` to its workers, as JSON."""
+
+RESERVED = frozenset({RESOLVED, "FAIRLEAD_CONFIG", "FAIRLEAD_API_KEY", "FAIRLEAD_WEBHOOK_SECRET"})
 """Variables of ours that are no settings."""
 
 Lines = dict[tuple[str | int, ...], int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from service.access import Caller
 from service.routes.bodies import InteractionPage, InteractionQuery, InteractionView
@@ -42,8 +42,10 @@ async def list_interactions(
     return answer({"items": items, "next_cursor": page.next_cursor})
 
 
-@router.get("/{ident}", response_model=InteractionView)
-async def get_interaction(ident: str, request: Request, caller: Reader) -> Response:
+@router.get("/{id}", response_model=InteractionView)
+async def get_interaction(
+    ident: Annotated[str, Path(alias="id")], request: Request, caller: Reader
+) -> Response:
     """One exchange, by its own id or by its reply's."""
     state = state_of(request)
     record = await find_one(state, ident, caller=caller)

@@ -1,7 +1,64 @@
-"""Preference data for tuning."""
+"""Preference data for tuning, as it is exported by `fairlead export`."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from collections.abc import AsyncIterator
+from typing import Annotated
 
-router = APIRouter(prefix="/v1/preferences", tags=["preferences"])
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.access import Caller
+from service.routes.bodies import Name, Time
+from service.routes.feedback import ERRORS
+from service.routes.views import unix_us
+from service.state import Needs, state_of
+from storage.exports.base import ExportOptions
+from storage.exports.run import export_lines
+
+router = APIRouter(prefix="/v1/preferences", tags=["preferences"], responses=ERRORS)
+Reader = Annotated[Caller, Depends(Needs("feedback"))]
+
+
+class ExportQuery(BaseModel):
+    """What to export."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Name = Field(description="`dpo` or `kto`.")
+    since: Time | None = Field(default=None, description="Exchanges from this time on (ISO 8601).")
+    until: Time | None = Field(default=None, description="Exchanges before this time (ISO 8601).")
+    model: Name | None = Field(default=None, description="Exchanges with this model.")
+    min_margin: float = Field(default=0.0, ge=0, le=1, description="Least margin of a pair.")
+    source: list[Name] | None = Field(default=None, description="Kinds of pairs; may be repeated.")
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/jsonl": {}}, "description": "One row per line."}},
+)
+async def export(
+    query: Annotated[ExportQuery, Query()], request: Request, caller: Reader
+) -> StreamingResponse:
+    """Streams the export as JSON Lines; a key that is no admin's gets its own exchanges."""
+    options = ExportOptions(
+        since_us=unix_us(query.since),
+        until_us=unix_us(query.until),
+        model=query.model,
+        key_id=caller.tenant,
+        min_margin=query.min_margin,
+        sources=tuple(query.source) if query.source else None,
+    )
+    lines = export_lines(state_of(request).store, query.format, options=options)
+    # A wrong format or source has to be told before the answer has begun.
+    first = await anext(lines, b"")
+    headers = {"content-disposition": f'attachment; filename="{query.format}.jsonl"'}
+    return StreamingResponse(_from(first, lines), media_type="application/jsonl", headers=headers)
+
+
+async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for line in rest:
+        yield line

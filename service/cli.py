@@ -1,0 +1,166 @@
+"""The command line. Parsing imports nothing heavy, so that help is there at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; 2 is bad usage or a bad configuration."""
+    args = parser().parse_args(argv)
+    command = import_module(f"service.commands.{args.module}")
+    failures = import_module("service.commands.failures")
+    try:
+        return int(command.run(args))
+    except failures.KNOWN as error:
+        print(f"fairlead: {error}", file=sys.stderr)
+        return int(failures.exit_code(error))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has gone; nothing more can be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options."""
+    top = argparse.ArgumentParser(
+        prog="fairlead",
+        description="A proxy that scores, vetoes and records what a language model replies.",
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    for add in (_serve, _demo, _score, _export, _db, _config, _keys, _models):
+        add(commands)
+    return top
+
+
+Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
+
+
+def _command(
+    commands: Commands[argparse.ArgumentParser], name: str, text: str, *, has_settings: bool = True
+) -> argparse.ArgumentParser:
+    found = commands.add_parser(name, help=text, description=text)
+    found.set_defaults(module=name)
+    if has_settings:
+        _settings(found)
+    return found
+
+
+def _settings(found: argparse.ArgumentParser) -> None:
+    given = os.environ.get("FAIRLEAD_CONFIG")
+    found.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        default=Path(given) if given else None,
+        help="settings in YAML; FAIRLEAD_CONFIG if not given",
+    )
+
+
+def _serve(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "serve", "run the proxy")
+    found.add_argument("--upstream", metavar="URL", help="base URL of the one LLM endpoint")
+    found.add_argument("--host", metavar="H", help="address to bind")
+    found.add_argument("--port", metavar="P", type=int, help="port to bind")
+    found.add_argument("--workers", metavar="N", type=int, help="worker processes")
+
+
+def _demo(commands: Commands[argparse.ArgumentParser]) -> None:
+    text = "run the proxy before a scripted upstream"
+    found = _command(commands, "demo", text, has_settings=False)
+    found.add_argument("--once", action="store_true", help="send the traffic once and end")
+
+
+def _score(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "score", "score one exchange, or a file of them")
+    found.add_argument("--prompt", metavar="TEXT", default="", help="what the user asked")
+    found.add_argument("--response", metavar="TEXT", help="the reply to score")
+    found.add_argument(
+        "--context", metavar="TEXT", action="append", default=[], help="a source; may be repeated"
+    )
+    found.add_argument("--input", metavar="FILE", type=Path, help="JSONL or Parquet to score")
+    found.add_argument("--output", metavar="FILE", type=Path, help="JSONL or Parquet to write")
+    found.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    found.add_argument("--model", metavar="NAME", help="scoring model")
+    found.add_argument("--provider", metavar="NAME", help="execution provider")
+
+
+def _export(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "export", "write training data from what was recorded")
+    found.add_argument("format", metavar="FORMAT", help="dpo or kto")
+    found.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, required=True, help="JSONL or Parquet to write"
+    )
+    found.add_argument("--since", metavar="TIME", help="exchanges from this time on (ISO 8601)")
+    found.add_argument("--until", metavar="TIME", help="exchanges before this time (ISO 8601)")
+    found.add_argument("--model", metavar="NAME", help="exchanges with this model")
+    found.add_argument(
+        "--min-margin", metavar="M", type=float, default=0.0, help="least margin, 0 to 1"
+    )
+    found.add_argument(
+        "--source", metavar="NAME", action="append", help="a kind of pair; may be repeated"
+    )
+
+
+def _db(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "db", "bring the store's tables up to date", has_settings=False)
+    actions = found.add_subparsers(metavar="ACTION", required=True)
+    _action(actions, "upgrade", "apply the migrations")
+    _action(actions, "check", "say whether migrations are missing; exit code 1 if so")
+
+
+def _config(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "config", "look at the configuration", has_settings=False)
+    actions = found.add_subparsers(metavar="ACTION", required=True)
+    check = _action(actions, "check", "say whether a file can be used", has_settings=False)
+    check.add_argument("config", metavar="FILE", type=Path, help="the settings in YAML")
+    _action(actions, "show", "print the effective settings, secrets masked")
+
+
+def _keys(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "keys", "the proxy's own API keys", has_settings=False)
+    actions = found.add_subparsers(metavar="ACTION", required=True)
+    create = _action(actions, "create", "make a key and show it, once")
+    create.add_argument("name", metavar="NAME", help="whose key it is")
+    create.add_argument(
+        "--scope",
+        action="append",
+        choices=("proxy", "feedback", "admin"),
+        help="what it may do; may be repeated; proxy and feedback if not given",
+    )
+    create.add_argument(
+        "--policy",
+        metavar="NAME",
+        action="append",
+        help="a policy it may ask for, `*` for any; may be repeated, the first is its own",
+    )
+    _action(actions, "list", "list the keys; what they read is not kept")
+    revoke = _action(actions, "revoke", "end a key")
+    revoke.add_argument("key", metavar="ID-OR-NAME", help="as `fairlead keys list` shows it")
+
+
+def _models(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "models", "the scoring models", has_settings=False)
+    actions = found.add_subparsers(metavar="ACTION", required=True)
+    _action(actions, "list", "list the models", has_settings=False)
+
+
+def _action(
+    actions: Commands[argparse.ArgumentParser], name: str, text: str, *, has_settings: bool = True
+) -> argparse.ArgumentParser:
+    found = actions.add_parser(name, help=text, description=text)
+    found.set_defaults(action=name)
+    if has_settings:
+        _settings(found)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands, one file each; `service/cli.py` imports only the one that is asked for."""
