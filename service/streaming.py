@@ -175,7 +175,9 @@ class StreamDriver:
             run.timings.first_token_s = now - self._began
         run.usage = event.usage or run.usage
         if event.body is not None and run.reply_id is None:
-            run.reply_id, run.reply_model = event.body.get("id"), event.body.get("model")
+            # Some upstreams open with an event whose id and model are empty.
+            run.reply_id = _text_or_none(event.body.get("id"))
+            run.reply_model = _text_or_none(event.body.get("model"))
         for index, reason in event.finished:
             run.finishes[index] = reason
         if event.error is not None:
@@ -248,7 +250,9 @@ class StreamDriver:
 
     def _release(self, command: Release) -> None:
         event = command.event
-        data = self._dialect.without(event, command.without) if command.without else event.raw
+        # Also what a vetoed choice sends beside text (ids, log-probabilities, sound) must not pass.
+        vetoed = command.without | self._veto.vetoed
+        data = self._dialect.without(event, vetoed) if vetoed else event.raw
         self._out.append(data)
         for delta in event.deltas:
             if delta.choice not in command.without and delta.channel == CONTENT:
@@ -330,3 +334,7 @@ class StreamDriver:
 
 def _status(failure: FairleadError) -> Status:
     return Status.UPSTREAM_CUT if isinstance(failure, UpstreamCut) else Status.FAILED
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if value and isinstance(value, str) else None

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from service.app import create_app
 from service.settings import Settings
 from tests.fakes.replies import (
+    chunk,
     completion,
     error_body,
     interleaved,
@@ -184,6 +185,21 @@ def test_one_of_two_streamed_choices_is_vetoed(client: OpenAI, upstream: Upstrea
     assert ends_of(chunks, 1) == ["content_filter"]
     assert text_of(chunks, 1).endswith(REFUSAL)
     assert "scoundrel" not in text_of(chunks, 1)
+
+
+def test_a_vetoed_choice_is_silent_after_its_end(client: OpenAI, upstream: Upstream) -> None:
+    """Nothing of a vetoed choice follows its end, not even events without text."""
+    token = {"token": "scoundrel", "logprob": -1.0, "bytes": None, "top_logprobs": []}
+    silent = chunk({"content": ""}, choice=1)
+    silent["choices"][0]["logprobs"] = {"content": [token]}
+    late = [silent, chunk({"tool_calls": [{"index": 0, "id": "c"}]}, choice=1)]
+    good = text_events("One. ", "Two. ", choice=0)
+    upstream.script = Stream([good[0], chunk({"content": BAD}, choice=1), *late, *good[1:]])
+    chunks = list(client.chat.completions.create(**ask(), stream=True, n=2))
+    assert (text_of(chunks, 0), ends_of(chunks, 0)) == ("One. Two. ", ["stop"])
+    said = [choice for chunk in chunks for choice in chunk.choices if choice.index == 1]
+    assert said[-1].finish_reason == "content_filter"
+    assert not any(choice.logprobs or choice.delta.tool_calls for choice in said)
 
 
 def test_the_stream_helper(client: OpenAI, upstream: Upstream) -> None:
