@@ -20,9 +20,14 @@ class WordEncoder:
 
     max_tokens = 64
 
+    def __init__(self) -> None:
+        self.rows_encoded = 0
+
     def encode(self, rows: Sequence[Row]) -> list[Encoding]:
         """Encodings whose ids are the lengths of the words."""
-        return [self._encode(f"{row.text} {row.pair or ''}") for row in rows]
+        encodings = [self._encode(f"{row.text} {row.pair or ''}") for row in rows]
+        self.rows_encoded += len(rows)
+        return encodings
 
     def _encode(self, text: str) -> Encoding:
         ids = [1, *(10 + len(word) for word in text.split()), 2][: self.max_tokens]
