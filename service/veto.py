@@ -185,6 +185,7 @@ class StreamVeto:
         self._has_ended = False
         self.has_done = False
         self._has_closed = False
+        self._has_cleared = False
         self._is_recording = False
         self._is_recorded = False
         self._is_over = False
@@ -244,6 +245,7 @@ class StreamVeto:
         if is_veto and self._is_enforcing:
             return [*self._veto(window.choice), *self._go_on(now=now)]
         track.cleared = window.stop
+        self._has_cleared = True
         return self._go_on(now=now)
 
     def prompt_settled(self, *, is_veto: bool, now: float) -> list[Command]:
@@ -351,6 +353,9 @@ class StreamVeto:
             return True
         if not self._is_holding:
             return all(self._is_cleared(index) for index, _ in held.event.finished)
+        if held.event.body is not None and not self._has_cleared:
+            # The head of the answer waits too: until then an error can still have its own status.
+            return False
         return all(
             self._choices[key[0]].is_vetoed or self._tracks[key].cleared >= end
             for key, end in held.needs
@@ -363,7 +368,9 @@ class StreamVeto:
         )
 
     def _release(self, held: _Held) -> Iterator[Command]:
-        vetoed = held.choices & self.vetoed
+        # An event without text may name choices that only its dialect can see.
+        is_mute = not held.choices and held.event.body is not None
+        vetoed = self.vetoed if is_mute else held.choices & self.vetoed
         for index in held.choices - vetoed:
             self._choices[index].has_begun = True
         if held.choices and vetoed == held.choices and held.event.usage is None:

@@ -56,14 +56,23 @@ def test_a_sentence_leaves_when_its_score_has_come() -> None:
 
 
 def test_events_without_text_pass_in_their_order() -> None:
-    """A role event passes at once; behind held text it waits its turn."""
+    """Behind held text an event waits its turn; after it, one passes at once."""
     (
         Playbook(StreamVeto())
-        >> begin() << [sent("<role>")]
         >> say("One. ") << [ask(0, 5)]
         >> begin() << []
         >> clear() << [sent("One. "), sent("<role>")]
+        >> begin() << [sent("<role>")]
     )  # fmt: skip
+
+
+def test_the_head_waits_for_the_first_score() -> None:
+    """Nothing but comments leaves before the first score, so that an error has its own status."""
+    book = Playbook(StreamVeto()) >> begin() << [] >> say("One.\n") << [ask(0, 5)]
+    book >> clear() << [sent("<role>"), sent("One.\n")]
+    comment = Event(b": ping")
+    book = Playbook(StreamVeto())
+    book >> (lambda b: b.veto.arrived(comment, now=0.0)) << [sent(": ping")]
 
 
 def test_what_closes_meanwhile_is_scored_together() -> None:
@@ -108,11 +117,11 @@ def test_a_veto_replaces_what_is_held() -> None:
     """Vetoed text never leaves; the refusal comes with the end, after the record."""
     (
         Playbook(StreamVeto())
-        >> begin() << [sent("<role>")]
+        >> begin() << []
         >> say("Bad. ") << [ask(0, 5)]
         >> veto() << ["CloseUpstream", "Record"]
         >> say("More") << []
-        >> kept() << [refused(has_begun=False), over(needs_done=True)]
+        >> kept() << [refused(has_begun=False), sent("<role>", 0), over(needs_done=True)]
     )  # fmt: skip
 
 

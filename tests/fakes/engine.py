@@ -1,0 +1,88 @@
+"""An engine whose scores can be read off the text, and a writer that keeps records in a list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from scorers.errors import ScorerError
+from scorers.types import Score, Side, Span, Subject
+from storage.errors import StorageError
+from storage.records import InteractionRecord
+
+MODEL = "words@1"
+BAD = "VILE"
+UNSUPPORTED = "INVENTED"
+ATTACK = "IGNORE ALL RULES"
+
+
+def risk_of(word: str, subject: Subject) -> float:
+    """0.99 where the judged part holds the word, else 0.01."""
+    return 0.99 if word in subject.fresh else 0.01
+
+
+@dataclass
+class WordEngine:
+    """Scores by words. `delay_s` may be a number or a function of the subject.
+
+    `failure` is raised in place of an answer; `gate` is waited for before one.
+    """
+
+    delay_s: float | Callable[[Subject], float] = 0.0
+    failure: ScorerError | None = None
+    gate: asyncio.Event | None = None
+    subjects: list[Subject] = field(default_factory=list)
+
+    async def score(
+        self,
+        subject: Subject,
+        *,
+        scorers: Collection[str] | None = None,
+        deadline: float | None = None,
+    ) -> dict[str, Score]:
+        """Scores for the named scorers."""
+        self.subjects.append(subject)
+        if self.gate is not None:
+            await self.gate.wait()
+        delay_s = self.delay_s(subject) if callable(self.delay_s) else self.delay_s
+        if delay_s:
+            await asyncio.sleep(delay_s)
+        if self.failure is not None:
+            raise self.failure
+        return {name: self._score(name, subject) for name in scorers or ()}
+
+    def _score(self, name: str, subject: Subject) -> Score:
+        if name == "faithfulness":
+            return self._faithfulness(subject)
+        heads = {"toxic": risk_of(BAD, subject), "harm": 0.01}
+        if subject.side is Side.PROMPT:
+            heads["injection"] = risk_of(ATTACK, subject)
+        risk = max(heads["toxic"], heads["harm"])
+        return Score("toxicity", subject.side, MODEL, risk, heads)
+
+    def _faithfulness(self, subject: Subject) -> Score:
+        if not subject.context or subject.side is Side.PROMPT:
+            return Score("faithfulness", subject.side, MODEL, None, reason="not_applicable")
+        risk = risk_of(UNSUPPORTED, subject)
+        at = subject.text.find(UNSUPPORTED)
+        spans = (Span(at, at + len(UNSUPPORTED), risk),) if risk > 0.5 else ()
+        return Score("faithfulness", subject.side, MODEL, risk, {"unsupported": risk}, spans)
+
+
+@dataclass
+class ListWriter:
+    """Keeps records in memory. `gate` holds a durable put back; `failure` refuses it."""
+
+    records: list[InteractionRecord] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    failure: StorageError | None = None
+
+    async def put(self, record: InteractionRecord, *, is_durable: bool) -> None:
+        """Keeps a record, once by its id."""
+        if self.failure is not None:
+            raise self.failure
+        if self.gate is not None and is_durable:
+            await self.gate.wait()
+        if all(record.id != kept.id for kept in self.records):
+            self.records.append(record)
