@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage import jsontext
-from storage.errors import BadDatabaseUrl, DuplicateRecord, StorageError, StoreUnavailable
+from storage.errors import (
+    BadDatabaseUrl,
+    DuplicateRecord,
+    MissingRecord,
+    RecordRejected,
+    StorageError,
+    StoreUnavailable,
+)
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+_FAULTS_OF_THE_ROW = (DataError, InterfaceError, NotSupportedError, ProgrammingError)
 _BUSY_TIMEOUT_MS = 5_000
 _WAL_LIMIT_BYTES = 64 << 20
 _JSON: dict[str, Any] = {
@@ -56,7 +75,7 @@ def parse_url(url: str) -> URL:
 
 
 def open_engines(url: str, *, is_durable: bool = False) -> Engines:
-    """Make the engines; nothing is connected yet.
+    """Make the engines; nothing is connected yet. StoreUnavailable for a folder that is not there.
 
     `is_durable` makes SQLite sync every commit to the disk: without it a commit survives the end
     of the process at any moment, but the last ones may not survive a power cut.
@@ -65,6 +84,7 @@ def open_engines(url: str, *, is_durable: bool = False) -> Engines:
     if parsed.get_backend_name() != "sqlite":
         engine = _async_engine(parsed, pool_pre_ping=True)
         return Engines(parsed, engine, engine, is_single_writer=False, is_durable=is_durable)
+    _check_folder(parsed)
     reading = _async_engine(parsed, pool_size=4, max_overflow=4)
     writing = _async_engine(parsed, pool_size=1, max_overflow=0)
     _tune_sqlite(reading.sync_engine, begin="BEGIN", is_durable=is_durable, is_query_only=True)
@@ -83,6 +103,13 @@ def open_sync_sqlite(url: URL, *, is_durable: bool) -> Engine:
     )
     _tune_sqlite(engine, begin="BEGIN IMMEDIATE", is_durable=is_durable)
     return engine
+
+
+def _check_folder(url: URL) -> None:
+    name = url.database or ""
+    folder = Path(name).parent
+    if not name.startswith("file:") and not folder.is_dir():
+        raise StoreUnavailable(f"the folder of the database does not exist: {folder}")
 
 
 def _async_engine(url: URL, **pool: Any) -> AsyncEngine:
@@ -124,10 +151,14 @@ def _tune_sqlite(
 def mapped(error: SQLAlchemyError | OSError) -> StorageError:
     """The record's own error for one of SQLAlchemy's, to be raised `from` it."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    reason = f"{type(original).__name__}: {str(original).splitlines()[0] if str(original) else ''}"
-    name = type(error).__name__
-    if name == "IntegrityError":
-        return DuplicateRecord(reason)
-    if name in ("DataError", "ProgrammingError", "StatementError", "NotSupportedError"):
-        return StorageError(reason)
+    first_line = next(iter(str(original).splitlines()), "")
+    reason = f"{type(original).__name__}: {first_line}"
+    if isinstance(error, IntegrityError):
+        is_missing = "foreign key" in first_line.lower()
+        return MissingRecord(reason) if is_missing else DuplicateRecord(reason)
+    # The statements are the record's own: one that the server cannot understand (SQLSTATE 42...)
+    # means that the schema is not there yet.
+    lacks_schema = str(getattr(original, "sqlstate", "")).startswith("42")
+    if isinstance(error, _FAULTS_OF_THE_ROW) and not lacks_schema:
+        return RecordRejected(reason)
     return StoreUnavailable(reason)

@@ -10,6 +10,7 @@ StorageError
 ├── RecordRejected          this one record cannot be stored; others can
 ├── InvalidCursor           a page cursor that this store did not give out
 ├── DuplicateRecord         a row with this id or key is already there
+├── MissingRecord           the exchange that a row speaks of is not there
 └── ExportError             an export cannot be written, with the reason
 
 Libraries' errors (SQLAlchemy, drivers, Alembic, pyarrow, the operating system) are mapped to these
@@ -77,6 +78,12 @@ class DuplicateRecord(StorageError):
     """A row with this id or key exists."""
 
     label = "duplicate_record"
+
+
+class MissingRecord(StorageError):
+    """The exchange that a row speaks of is not there."""
+
+    label = "missing_record"
 
 
 class ExportError(StorageError):

@@ -31,7 +31,7 @@ def loads(data: str | bytes) -> Any:
 
 def _slow_dumps(value: Any) -> str:
     try:
-        return json.dumps(value)
+        return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise RecordRejected(f"not storable as JSON: {error}") from error
 

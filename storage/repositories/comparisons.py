@@ -22,7 +22,7 @@ class Comparisons:
         self._connection = connection
 
     async def add(self, record: ComparisonRecord) -> None:
-        """Store one comparison. DuplicateRecord when the id is there or an exchange is not."""
+        """Store one comparison. DuplicateRecord for a known id, MissingRecord without its exchanges."""
         fields = asdict(record)
         fields |= {"rater": clean(record.rater), "comment": clean(record.comment)}
         await self._connection.execute(insert(_table).values(fields))

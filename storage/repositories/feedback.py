@@ -50,7 +50,7 @@ class Feedback:
         self._connection = connection
 
     async def add(self, record: FeedbackRecord) -> None:
-        """Store one judgement. DuplicateRecord when the id is there or the exchange is not."""
+        """Store one judgement. DuplicateRecord for a known id, MissingRecord without its exchange."""
         fields = asdict(record)
         for name in _TEXTS:
             fields[name] = None if fields[name] is None else clean(fields[name])

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import pytest
+
+from storage.errors import DuplicateRecord, MissingRecord
+from storage.records import FeedbackRecord, InteractionRecord
+from storage.repositories.feedback import FeedbackCounts, FeedbackFilter
+from storage.store import Store
+from tests.storage.building import exchange, thumb
+
+
+@pytest.fixture
+async def about(store: Store) -> InteractionRecord:
+    """A stored exchange to judge."""
+    record = exchange("One.", "Two.")
+    async with store.writing() as unit:
+        await unit.interactions.add(record)
+    return record
+
+
+async def _add(store: Store, *records: FeedbackRecord) -> None:
+    for record in records:
+        async with store.writing() as unit:
+            await unit.feedback.add(record)
+
+
+async def test_feedback_comes_back_whole(store: Store, about: InteractionRecord) -> None:
+    """A judgement is read as it was written."""
+    said = thumb(
+        about,
+        "down",
+        response_id="chatcmpl-1",
+        choice_index=1,
+        comment="Häßlich",
+        correction="Schön",
+        key_id="key_1",
+        tags=("tone",),
+        source="console",
+    )
+    await _add(store, said)
+
+    async with store.reading() as unit:
+        assert said == await unit.feedback.get(said.id)
+        assert await unit.feedback.get("fb_nobody") is None
+
+
+async def test_nothing_is_overwritten(store: Store, about: InteractionRecord) -> None:
+    """A second judgement with the same id is refused and the first stays."""
+    said = thumb(about, "up")
+    await _add(store, said)
+
+    with pytest.raises(DuplicateRecord):
+        await _add(store, thumb(about, "down", id=said.id))
+
+    async with store.reading() as unit:
+        assert said == await unit.feedback.get(said.id)
+
+
+async def test_feedback_on_nothing_is_refused(store: Store) -> None:
+    """An exchange that is not stored cannot be judged."""
+    with pytest.raises(MissingRecord):
+        await _add(store, thumb(exchange(), "up"))
+
+
+async def test_latest_rating_of_each_rater_stands(store: Store, about: InteractionRecord) -> None:
+    """Of each rater, key and choice only the newest thumb counts; a later comment is no thumb."""
+    standing = [
+        thumb(about, "up", "ann", created_us=3),
+        thumb(about, "down", "bob", created_us=4),
+        thumb(about, "down", "ann", created_us=5, choice_index=1),
+        thumb(about, "down", "ann", created_us=6, key_id="key_2"),
+        thumb(about, "up", "", created_us=8),
+    ]
+    await _add(
+        store,
+        thumb(about, "down", "ann", created_us=1),
+        thumb(about, "down", "", created_us=7),
+        thumb(about, None, "ann", created_us=9, comment="well"),
+        *standing,
+    )
+
+    async with store.reading() as unit:
+        assert standing == await unit.feedback.latest([about.id])
+
+
+async def test_counts_by_kind(store: Store, about: InteractionRecord) -> None:
+    """Feedback is counted by rating, and corrections beside."""
+    await _add(
+        store,
+        thumb(about, "up"),
+        thumb(about, "up", correction="better"),
+        thumb(about, "down"),
+        thumb(about, None, comment="hm"),
+    )
+
+    async with store.reading() as unit:
+        counts = await unit.feedback.counts()
+        of_ann = await unit.feedback.counts(FeedbackFilter(rater="nobody"))
+
+    assert FeedbackCounts(up=2, down=1, unrated=1, corrected=1) == counts
+    assert FeedbackCounts(up=0, down=0, unrated=0, corrected=0) == of_ann
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        FeedbackFilter(rating="down"),
+        FeedbackFilter(rater="bob"),
+        FeedbackFilter(response_id="r-2"),
+        FeedbackFilter(key_id="key_2"),
+        FeedbackFilter(source="console"),
+        FeedbackFilter(since_us=2),
+        FeedbackFilter(since_us=2, until_us=3),
+    ],
+)
+async def test_filter_leaves_only_what_it_names(
+    store: Store, about: InteractionRecord, where: FeedbackFilter
+) -> None:
+    """Each filter keeps the one judgement that has what it asks for."""
+    other = thumb(
+        about, "down", "bob", created_us=2, response_id="r-2", key_id="key_2", source="console"
+    )
+    await _add(store, thumb(about, "up", created_us=1), other)
+
+    async with store.reading() as unit:
+        assert (other,) == (await unit.feedback.page(where)).items
+
+
+async def test_pages_go_on_where_they_ended(store: Store, about: InteractionRecord) -> None:
+    """The cursor of a page leads to the next, the last page has none."""
+    said = [thumb(about, "up", created_us=at) for at in range(5)]
+    await _add(store, *said)
+
+    async with store.reading() as unit:
+        first = await unit.feedback.page(FeedbackFilter(interaction_id=about.id), limit=3)
+        second = await unit.feedback.page(limit=3, cursor=first.next_cursor)
+
+    assert tuple(reversed(said)) == first.items + second.items
+    assert second.next_cursor is None

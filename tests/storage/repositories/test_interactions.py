@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from storage.records import InteractionRecord
+from storage.repositories.interactions import InteractionFilter
+from storage.store import Store
+from tests.storage.building import exchange, score
+
+FULL = exchange(
+    "One.",
+    "Two.",
+    response_ids=("chatcmpl-1", "chatcmpl-1b"),
+    tags=("beta", "night"),
+    user="u-1",
+    conversation="c-1",
+    key_id="key_1",
+    policy="strict",
+    mode="shadow",
+    is_stream=True,
+    error_code="oops",
+    context=["The way is that way."],
+    scores=(score(), score(side="prompt", choice_index=None, risk=None, status="failed")),
+)
+
+
+async def _add(store: Store, *records: InteractionRecord) -> None:
+    async with store.writing() as unit:
+        for record in records:
+            await unit.interactions.add(record)
+
+
+@pytest.mark.parametrize("record", [FULL, exchange()], ids=["full", "bare"])
+async def test_exchange_comes_back_whole(store: Store, record: InteractionRecord) -> None:
+    """An exchange is read as it was written, field by field, scores in order."""
+    await _add(store, record)
+
+    async with store.reading() as unit:
+        assert record == await unit.interactions.get(record.id)
+
+
+async def test_second_write_changes_nothing(store: Store) -> None:
+    """Writing the same id again leaves the first as it is and adds no rows."""
+    await _add(store, FULL, replace(FULL, model="other"))
+
+    async with store.reading() as unit:
+        assert await unit.interactions.get(FULL.id) == FULL
+        assert (await unit.interactions.page()).items == (FULL,)
+
+
+@pytest.mark.parametrize("ident", ["chatcmpl-1", "chatcmpl-1b", FULL.id])
+async def test_exchange_is_found_by_any_of_its_ids(store: Store, ident: str) -> None:
+    """An exchange is found by its own id and by each id of its reply."""
+    await _add(store, FULL, exchange(response_ids=("chatcmpl-2",)))
+
+    async with store.reading() as unit:
+        assert await unit.interactions.find(ident) == [FULL]
+
+
+async def test_repeated_response_id_finds_all(store: Store) -> None:
+    """Where an upstream used an id twice, both exchanges are found, newest first."""
+    old, new = (exchange(response_ids=("same",), created_us=at) for at in (1, 2))
+    await _add(store, old, new)
+
+    async with store.reading() as unit:
+        assert [new, old] == await unit.interactions.by_response("same")
+
+
+@pytest.mark.parametrize("ident", ["nobody", "", "nul\0", "half \ud800"])
+async def test_unknown_id_finds_nothing(store: Store, ident: str) -> None:
+    """An id that is not there finds nothing, however odd it is."""
+    async with store.reading() as unit:
+        assert await unit.interactions.find(ident) == []
+
+
+async def test_many_gives_those_that_exist(store: Store) -> None:
+    """Asking for several ids gives the exchanges that are there."""
+    await _add(store, FULL)
+
+    async with store.reading() as unit:
+        assert {FULL.id: FULL} == await unit.interactions.many([FULL.id, "nobody"])
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        InteractionFilter(model="m-other"),
+        InteractionFilter(status="vetoed"),
+        InteractionFilter(verdict="veto"),
+        InteractionFilter(user="u-other"),
+        InteractionFilter(conversation="c-other"),
+        InteractionFilter(policy="p-other"),
+        InteractionFilter(route="/v1/other"),
+        InteractionFilter(key_id="k-other"),
+        InteractionFilter(prompt_hash="h-other"),
+        InteractionFilter(tag="t-other"),
+        InteractionFilter(since_us=20),
+        InteractionFilter(until_us=11, since_us=10),
+    ],
+)
+async def test_filter_leaves_only_what_it_names(store: Store, where: InteractionFilter) -> None:
+    """Each filter keeps the one exchange that has what it asks for."""
+    plain = exchange(created_us=15)
+    other = exchange(
+        created_us=20 if where.until_us is None else 10,
+        model="m-other",
+        status="vetoed",
+        verdict="veto",
+        user="u-other",
+        conversation="c-other",
+        policy="p-other",
+        route="/v1/other",
+        key_id="k-other",
+        prompt_hash="h-other",
+        tags=("t-other", "more"),
+    )
+    await _add(store, plain, other)
+
+    async with store.reading() as unit:
+        assert (other,) == (await unit.interactions.page(where)).items
+
+
+async def test_odd_text_is_kept_readable(store: Store) -> None:
+    """Texts that no database takes as they are lose only what cannot be stored."""
+    odd = exchange(user="nul\0 and half \ud800", request={"messages": ["\0", "\ud800"]})
+    await _add(store, odd)
+
+    async with store.reading() as unit:
+        found = await unit.interactions.get(odd.id)
+
+    assert found is not None
+    assert found.user == "nul\ufffd and half ?"
+    assert found.request == odd.request

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from storage.engine import open_engines, parse_url
+from storage.errors import BadDatabaseUrl, StoreUnavailable
+from storage.store import Store
+from tests.storage.conftest import sqlite_url
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("sqlite:///a.db", "sqlite+aiosqlite"),
+        ("sqlite+aiosqlite:///a.db", "sqlite+aiosqlite"),
+        ("postgresql://h/d", "postgresql+asyncpg"),
+    ],
+)
+def test_driver_is_filled_in(url: str, driver: str) -> None:
+    """A URL without a driver gets the async one."""
+    assert driver == parse_url(url).drivername
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "not a database URL"),
+        ("fairlead.db", "not a database URL"),
+        ("mysql://h/d", "cannot use a 'mysql'"),
+        ("postgresql+psycopg2://h/d", "cannot use"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+    ],
+)
+def test_useless_url_is_refused_with_its_reason(url: str, reason: str) -> None:
+    """A URL that cannot hold the record is refused, saying why."""
+    with pytest.raises(BadDatabaseUrl, match=reason):
+        parse_url(url)
+
+
+@pytest.mark.parametrize(("is_durable", "synchronous"), [(False, 1), (True, 2)])
+async def test_sqlite_is_tuned(sqlite_file: Path, is_durable: bool, synchronous: int) -> None:
+    """SQLite runs in WAL mode, checks references and syncs as asked."""
+    engines = open_engines(sqlite_url(sqlite_file), is_durable=is_durable)
+
+    async with engines.writing.begin() as connection:
+        found = {
+            name: (await connection.execute(text(f"PRAGMA {name}"))).scalar_one()
+            for name in ("journal_mode", "foreign_keys", "synchronous")
+        }
+    await engines.dispose()
+
+    assert found == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": synchronous}
+
+
+async def test_unreachable_database_says_so(tmp_path: Path) -> None:
+    """Opening a store in a folder that is not there raises StoreUnavailable."""
+    with pytest.raises(StoreUnavailable, match="folder of the database does not exist"):
+        await Store.open(sqlite_url(tmp_path / "missing" / "fairlead.db"))
+
+
+async def test_unreachable_server_says_so() -> None:
+    """A database server that refuses the connection is StoreUnavailable too."""
+    with pytest.raises(StoreUnavailable):
+        await Store.open("postgresql://fairlead@127.0.0.1:1/fairlead")
