@@ -186,6 +186,9 @@ def _complaint(error: Any, lines: Lines) -> str:
     if error["type"] == "extra_forbidden":
         return f"{line}{_dotted(loc)}: unknown setting{_nearest(loc[:-1], str(loc[-1]))}"
     message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch":
+        field = _section_at(loc[:-1]).model_fields.get(str(loc[-1]))
+        message = f"does not fit; {field.description if field else message}"
     return f"{line}{_dotted(loc)}: {message}" if loc else f"{line}{message}"
 
 
