@@ -63,7 +63,8 @@ class StreamDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._out: list[bytes] = []
         self._size_bytes = 0
-        self._has_finished = False
+        self._is_torn = False
+        self._has_recorded = False
         policy = call.run.policy
         self._veto = StreamVeto(
             choices=call.run.ask.n,
@@ -254,19 +255,32 @@ class StreamDriver:
         vetoed = command.without | self._veto.vetoed
         data = self._dialect.without(event, vetoed) if vetoed else event.raw
         self._out.append(data)
-        for delta in event.deltas:
-            if delta.choice not in command.without and delta.channel == CONTENT:
-                self._run.deliver(delta.choice, delta.text)
-        for index, reason in event.finished:
-            if index not in command.without:
-                self._run.delivered_finishes[index] = reason
+        self._is_torn = bool(data) and not data.endswith((b"\n", b"\r"))
+        if not self._has_recorded:
+            self._deliver(event, vetoed)
         if event.deltas:
             self._tools.meter.held(time.monotonic() - command.since)
+
+    def _deliver(self, event: Event, vetoed: frozenset[int]) -> None:
+        """Notes for the record what this event brings to the client."""
+        for delta in event.deltas:
+            if delta.choice not in vetoed and delta.channel == CONTENT:
+                self._run.deliver(delta.choice, delta.text)
+        for index, reason in event.finished:
+            if index not in vetoed:
+                self._run.delivered_finishes[index] = reason
 
     def _refuse(self, choice: int, *, has_begun: bool) -> None:
         run = self._run
         note = VetoNote(run.policy.refusal, run.fairlead())
-        self._out.append(self._dialect.refusal(choice, note, has_begun=has_begun))
+        self._add(self._dialect.refusal(choice, note, has_begun=has_begun))
+
+    def _add(self, data: bytes) -> None:
+        """Adds events of our own; one that the upstream left open is ended first."""
+        if self._is_torn:
+            self._out.append(b"\n\n")
+            self._is_torn = False
+        self._out.append(data)
 
     def _close_upstream(self, *, is_draining: bool) -> None:
         if is_draining:
@@ -287,6 +301,9 @@ class StreamDriver:
         failure = self._veto.failure
         if failure is not None and not self._client.has_started:
             raise failure
+        for event, vetoed in self._veto.tail():
+            self._deliver(event, vetoed)
+        self._has_recorded = True
         if failure is not None:
             run.status, run.error_code = _status(failure), failure.code
         try:
@@ -302,9 +319,9 @@ class StreamDriver:
         if failure is None and is_annotated(run):
             self._annotate()
         if failure is not None:
-            self._out.append(self._dialect.failure(failure))
+            self._add(self._dialect.failure(failure))
         elif needs_done:
-            self._out.append(self._dialect.done())
+            self._add(self._dialect.done())
         await self._flush()
         if not self._client.has_started:
             await self._start()

@@ -201,6 +201,10 @@ class StreamVeto:
         """Whether `End` was given."""
         return self._is_over
 
+    def tail(self) -> list[tuple[Event, frozenset[int]]]:
+        """The events that leave after the record, with the choices that are taken out of each."""
+        return [(held.event, held.choices & self.vetoed) for held in self._queue]
+
     def next_tick(self) -> float | None:
         """When `tick` is due next, in the driver's own clock; None for not at all."""
         if not self._is_scoring or self._has_ended:

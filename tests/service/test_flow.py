@@ -179,6 +179,7 @@ async def test_an_allowed_stream_is_byte_identical(upstream: Upstream) -> None:
     assert got.headers["content-type"] == "text/event-stream"
     assert proxy.record.choices[0]["message"]["content"] == "One. Two. Three"
     assert proxy.record.choices[0]["delivered"] == "One. Two. Three"
+    assert proxy.record.choices[0]["delivered_finish_reason"] == "stop"
     assert proxy.record.usage["total_tokens"] == 12
     assert proxy.record.is_stream
 
@@ -510,8 +511,29 @@ async def test_a_stream_without_done_passes_as_it_is(upstream: Upstream) -> None
         assert (await proxy.chat(stream=True)).content == b"".join(events)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+async def test_text_in_the_last_event_is_recorded_as_delivered(upstream: Upstream) -> None:
+    """Some upstreams put text and finish into one event; its text counts as delivered."""
+    upstream.script = Stream([chunk({"content": "All."}, finish="length"), DONE])
+    async with running(Setting(upstream.url)) as proxy:
+        await proxy.chat(stream=True)
+
+    choice = proxy.record.choices[0]
+    assert (choice["delivered"], choice["delivered_finish_reason"]) == ("All.", "length")
+
+
+async def test_an_event_left_open_is_ended_before_ours(upstream: Upstream) -> None:
+    """A cut event's half is not glued to the error frame that follows."""
+    events = text_events("One. ", done=False, finish=None)
+    upstream.script = Stream([*events[:-1], events[-1].rstrip()])
+    async with running(Setting(upstream.url)) as proxy:
+        got = await proxy.chat(stream=True)
+
+    assert events_of(got.content)[-2]["error"]["code"] == "upstream_cut"
+    assert b'\n\ndata: {"error"' in got.content
+
+
 @pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 async def test_compressed_replies_are_read(
     upstream: Upstream, encoding: str, is_stream: bool
 ) -> None:
