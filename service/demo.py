@@ -20,9 +20,11 @@ import uvicorn
 from rich.console import Console
 
 from service.app import create_app
+from service.commands.serve import check
 from service.demo_table import Result, summary, verdict_table
 from service.demo_upstream import MODEL, Scripted, exchanges
 from service.demo_upstream import serving as serving_upstream
+from service.logs import set_up_logs
 from service.settings import Settings
 from storage.exports.run import export_file
 from storage.store import Store
@@ -30,7 +32,7 @@ from storage.store import Store
 HOST = "127.0.0.1"
 PORT = 8080
 DATABASE = "fairlead-demo.db"
-_WIDTH = 160
+_WIDTH = 140
 
 
 def run(*, is_once: bool, console: Console | None = None) -> int:
@@ -55,6 +57,8 @@ async def _demo(console: Console, folder: Path, *, is_once: bool) -> int:
     port = 0 if is_once else choose_port(PORT, console)
     async with serving_upstream(scripted) as upstream_url:
         settings = demo_settings(upstream_url, folder / DATABASE, port)
+        check(settings)
+        set_up_logs(settings.logs.level)
         async with serving_proxy(settings) as (serving, url):
             console.print(f"The proxy listens on {url}, its upstream on {upstream_url}.\n")
             results = await send_all(url, scripted)
@@ -103,7 +107,6 @@ async def serving_proxy(settings: Settings) -> AsyncIterator[tuple[asyncio.Task[
     try:
         while not server.started:
             if task.done():
-                task.result()
                 raise RuntimeError("the proxy did not start; `fairlead serve` says why")
             await asyncio.sleep(0.02)
         port = server.servers[0].sockets[0].getsockname()[1]

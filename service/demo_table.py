@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,6 +14,13 @@ from service.demo_upstream import Scripted
 
 _COLOURS = {"allow": "green", "flag": "yellow", "veto": "red", "unscored": "dim"}
 _SAW_CHARS = 44
+_SHORT = {
+    "toxicity": "toxic",
+    "injection": "inject",
+    "faithfulness": "unfaith",
+    "sycophancy": "sycoph",
+    "confidence": "confid",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +53,16 @@ def verdict_table(results: Sequence[Result]) -> Table:
     """One line for each exchange: its risks, the verdict, what the client got."""
     found = {key: None for result in results for key in result.risks}
     columns = sorted(found, key=lambda key: (key[0] != "prompt", key[1]))
-    table = Table(title="What Fairlead made of it", title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     for heading in ("exchange", "written as", "form"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=True)
     for side, scorer in columns:
-        table.add_column(f"{side}\n{scorer}", justify="right")
-    table.add_column("verdict")
-    table.add_column("what the client got", no_wrap=True, max_width=_SAW_CHARS)
-    table.add_column("added\nms", justify="right")
+        heading = f"{side}\n{_SHORT.get(scorer, scorer)}"
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    # The one column that gives way where the terminal is narrow.
+    table.add_column("what the client got", max_width=_SAW_CHARS)
+    table.add_column("added\nms", justify="right", no_wrap=True)
     for result in results:
         cells = [_risk(result.risks.get(column)) for column in columns]
         table.add_row(*_start(result), *cells, *_end(result))
@@ -85,7 +95,7 @@ def _risk(risk: float | None) -> str:
 
 def summary(results: Sequence[Result]) -> str:
     """How the verdicts agree with what the exchanges were written to be; misses are named."""
-    bad = [r for r in results if "bad reply" in r.scripted.written]
+    bad = [r for r in results if "reply" in r.scripted.written]
     good = [r for r in results if r.scripted.written == "good"]
     asked = [r for r in results if "bad prompt" in r.scripted.written]
     missed = [r.scripted.name for r in bad if r.verdict != "veto"]
@@ -100,4 +110,4 @@ def summary(results: Sequence[Result]) -> str:
 
 
 def _named(label: str, names: list[str]) -> str:
-    return f" ({label}: {', '.join(names)})" if names else ""
+    return f" ({label}: {'; '.join(names)})" if names else ""
