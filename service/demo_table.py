@@ -13,7 +13,7 @@ from rich.table import Table
 from service.demo_upstream import Scripted
 
 _COLOURS = {"allow": "green", "flag": "yellow", "veto": "red", "unscored": "dim"}
-_SAW_CHARS = 44
+_SAW_CHARS = 38
 _SHORT = {
     "toxicity": "toxic",
     "injection": "inject",
