@@ -342,4 +342,4 @@ def _risk(
     try:
         return source.threshold(heads, side, threshold.fpr)
     except LookupError as error:
-        raise PolicyError(f"{where}: {error.args[0] if error.args else error}") from None
+        raise PolicyError(f"{where}: {error}") from None
