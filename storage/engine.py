@@ -31,7 +31,6 @@ from storage.errors import (
 )
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-_FAULTS_OF_THE_ROW = (DataError, InterfaceError, NotSupportedError, ProgrammingError)
 _BUSY_TIMEOUT_MS = 5_000
 _WAL_LIMIT_BYTES = 64 << 20
 _JSON: dict[str, Any] = {
@@ -156,9 +155,12 @@ def mapped(error: SQLAlchemyError | OSError) -> StorageError:
     if isinstance(error, IntegrityError):
         is_missing = "foreign key" in first_line.lower()
         return MissingRecord(reason) if is_missing else DuplicateRecord(reason)
-    # The statements are the record's own: one that the server cannot understand (SQLSTATE 42...)
-    # means that the schema is not there yet.
-    lacks_schema = str(getattr(original, "sqlstate", "")).startswith("42")
-    if isinstance(error, _FAULTS_OF_THE_ROW) and not lacks_schema:
-        return RecordRejected(reason)
-    return StoreUnavailable(reason)
+    return RecordRejected(reason) if _is_fault_of_the_row(error) else StoreUnavailable(reason)
+
+
+def _is_fault_of_the_row(error: SQLAlchemyError | OSError) -> bool:
+    # A server gives its SQLSTATE: class 22 is a bad value, class 54 one too long for an index.
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    if state is not None:
+        return str(state)[:2] in ("22", "54")
+    return isinstance(error, (DataError, InterfaceError, NotSupportedError, ProgrammingError))

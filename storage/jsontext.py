@@ -9,6 +9,9 @@ import orjson
 
 from storage.errors import RecordRejected
 
+# PostgreSQL takes 2,704 bytes in an index row of two columns; a character has up to four.
+_INDEXED_CHARACTERS = 600
+
 
 def dumps(value: Any) -> str:
     """Text of a JSON value. Lone surrogates and integers past 64 bits are kept too.
@@ -43,3 +46,8 @@ def clean(value: str) -> str:
     if value.isascii():
         return value
     return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def short(value: str) -> str:
+    """Clean text cut to what an index of every database takes."""
+    return clean(value[:_INDEXED_CHARACTERS])

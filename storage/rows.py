@@ -14,7 +14,7 @@ from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage import tables
-from storage.jsontext import clean, dumps
+from storage.jsontext import dumps, short
 from storage.records import InteractionRecord, Json, ScoreRecord
 
 Row = tuple[Any, ...]
@@ -63,14 +63,14 @@ def encode(record: InteractionRecord) -> InteractionRows:
     return InteractionRows(
         interaction=_interaction_row(record, request, context, choices),
         scores=tuple(_score_row(ident, at, score) for at, score in enumerate(record.scores)),
-        responses=tuple((clean(value), ident) for value in dict.fromkeys(record.response_ids)),
-        tags=tuple((clean(value), ident) for value in dict.fromkeys(record.tags)),
+        responses=tuple((short(value), ident) for value in dict.fromkeys(record.response_ids)),
+        tags=tuple((short(value), ident) for value in dict.fromkeys(record.tags)),
         size_bytes=sum(len(long) for long in (request, context, choices) if long),
     )
 
 
 def _text(value: str | None) -> str | None:
-    return None if value is None else clean(value)
+    return None if value is None else short(value)
 
 
 def _json(value: Json) -> str | None:
@@ -83,12 +83,12 @@ def _interaction_row(
     return (
         record.id,
         record.created_us,
-        clean(record.route),
+        short(record.route),
         record.dialect,
-        clean(record.upstream),
-        clean(record.model),
+        short(record.upstream),
+        short(record.model),
         _text(record.reply_model),
-        clean(record.policy),
+        short(record.policy),
         record.mode,
         _text(record.key_id),
         _text(record.user),

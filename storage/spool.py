@@ -58,6 +58,15 @@ def _score(found: dict[str, Any]) -> ScoreRecord:
     return ScoreRecord(**{name: found[name] for name in found if name in _KNOWN_SCORE})
 
 
+def _sync_folder(directory: Path) -> None:
+    # Without this a power cut may take the new file's name, and with it its synced lines.
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class Segment:
     """One locked spool file, read from the front, appended at the end."""
 
@@ -75,6 +84,7 @@ class Segment:
         file = hidden.open("x+b")
         fcntl.flock(file, fcntl.LOCK_EX)
         hidden.rename(path)
+        _sync_folder(directory)
         return cls(path, file)
 
     @classmethod

@@ -22,7 +22,7 @@ class Comparisons:
         self._connection = connection
 
     async def add(self, record: ComparisonRecord) -> None:
-        """Store one comparison. DuplicateRecord for a known id, MissingRecord without its exchanges."""
+        """Store one comparison; DuplicateRecord for a known id, MissingRecord for no exchange."""
         fields = asdict(record)
         fields |= {"rater": clean(record.rater), "comment": clean(record.comment)}
         await self._connection.execute(insert(_table).values(fields))

@@ -50,7 +50,7 @@ class Feedback:
         self._connection = connection
 
     async def add(self, record: FeedbackRecord) -> None:
-        """Store one judgement. DuplicateRecord for a known id, MissingRecord without its exchange."""
+        """Store one judgement; DuplicateRecord for a known id, MissingRecord for no exchange."""
         fields = asdict(record)
         for name in _TEXTS:
             fields[name] = None if fields[name] is None else clean(fields[name])

@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
-from storage.jsontext import clean
+from storage.jsontext import short
 from storage.records import IdempotencyRecord
 
 _table = tables.idempotency
@@ -28,7 +28,7 @@ class Idempotency:
         """What was answered under this key; compare `body_hash` before giving it again."""
         query = (
             select(_table)
-            .where(_table.c.key == clean(key))
+            .where(_table.c.key == short(key))
             .where(_table.c.key_id == key_id)
             .where(_table.c.endpoint == endpoint)
         )
@@ -37,7 +37,7 @@ class Idempotency:
 
     async def add(self, record: IdempotencyRecord) -> None:
         """Keep an answer; DuplicateRecord when one is kept under this key."""
-        fields = asdict(record) | {"key": clean(record.key)}
+        fields = asdict(record) | {"key": short(record.key)}
         await self._connection.execute(insert(_table).values(fields))
 
     async def forget(self, *, before_us: int) -> int:

@@ -10,12 +10,13 @@ from sqlalchemy import ColumnElement, and_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
-from storage.jsontext import clean
+from storage.jsontext import short
 from storage.records import InteractionRecord, Status, Verdict
 from storage.repositories.paging import Page, cut_page, page_query
 from storage.rows import InsertSql, decode, encode
 
 _table = tables.interactions
+_SAME_RESPONSE_ID = 100
 _EQUALS = (
     "model",
     "status",
@@ -58,15 +59,18 @@ class Interactions:
 
     async def get(self, ident: str) -> InteractionRecord | None:
         """The exchange with this id."""
-        found = await self._load(_table.c.id == clean(ident))
+        found = await self._load(_table.c.id == short(ident))
         return found[0] if found else None
 
     async def by_response(self, response_id: str) -> list[InteractionRecord]:
-        """The exchanges whose reply carried this id, newest first; upstreams may repeat ids."""
+        """The exchanges whose reply carried this id, newest first; upstreams may repeat ids.
+
+        Of an id that is used over and over the newest hundred are given.
+        """
         owners = select(tables.responses.c.interaction_id).where(
-            tables.responses.c.response_id == clean(response_id)
+            tables.responses.c.response_id == short(response_id)
         )
-        return await self._load(_table.c.id.in_(owners))
+        return await self._load(_table.c.id.in_(owners), limit=_SAME_RESPONSE_ID)
 
     async def find(self, any_id: str) -> list[InteractionRecord]:
         """The exchange with this id, else those whose reply carried it, newest first."""
@@ -104,10 +108,11 @@ class Interactions:
             if children:
                 await self._connection.exec_driver_sql(statement, list(children))
 
-    async def _load(self, condition: ColumnElement[bool]) -> list[InteractionRecord]:
-        query = (
-            select(_table).where(condition).order_by(_table.c.created_us.desc(), _table.c.id.desc())
-        )
+    async def _load(
+        self, condition: ColumnElement[bool], limit: int | None = None
+    ) -> list[InteractionRecord]:
+        newest_first = (_table.c.created_us.desc(), _table.c.id.desc())
+        query = select(_table).where(condition).order_by(*newest_first).limit(limit)
         rows = (await self._connection.execute(query)).mappings().all()
         return await self._with_scores(rows)
 
@@ -128,9 +133,9 @@ class Interactions:
 def _condition(where: InteractionFilter) -> ColumnElement[bool]:
     columns = _table.c
     wanted = [(columns[name], getattr(where, name)) for name in _EQUALS]
-    parts = [column == clean(value) for column, value in wanted if value is not None]
+    parts = [column == short(value) for column, value in wanted if value is not None]
     if where.tag is not None:
-        tagged = select(tables.tags.c.interaction_id).where(tables.tags.c.tag == clean(where.tag))
+        tagged = select(tables.tags.c.interaction_id).where(tables.tags.c.tag == short(where.tag))
         parts.append(columns.id.in_(tagged))
     if where.since_us is not None:
         parts.append(columns.created_us >= where.since_us)

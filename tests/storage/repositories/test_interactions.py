@@ -133,3 +133,17 @@ async def test_odd_text_is_kept_readable(store: Store) -> None:
     assert found is not None
     assert found.user == "nul\ufffd and half ?"
     assert found.request == odd.request
+
+
+async def test_endless_names_are_cut_not_refused(store: Store) -> None:
+    """Names too long for an index are cut, and the exchange is still found by them."""
+    endless = "".join(chr(0x4E00 + at % 5_000) for at in range(10_000))
+    record = exchange(user=endless, conversation=endless, response_ids=(endless,), tags=(endless,))
+    await _add(store, record)
+
+    async with store.reading() as unit:
+        (found,) = await unit.interactions.by_response(endless)
+        page = await unit.interactions.page(InteractionFilter(user=endless, tag=endless))
+
+    assert (record.id,) == tuple(item.id for item in page.items)
+    assert endless.startswith(found.user or "-")
