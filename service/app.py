@@ -12,7 +12,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scorers.errors import ModelError
 from service import dialects
@@ -23,7 +23,7 @@ from service.openapi import describe
 from service.parts import Given, open_state
 from service.policy import PolicyError, ThresholdSource
 from service.routes import feedback, health, interactions, preferences
-from service.routes.proxy import Proxy, proxied_routes
+from service.routes.proxy import Proxy, ScoredRoute, proxied_routes
 from service.settings import Settings
 from service.sources import ConfigError
 from service.state import KEY, HealthyEngine, state_in
@@ -37,6 +37,22 @@ START_FAILURES = (ConfigError, PolicyError, ModelError, storage_errors.StorageEr
 """What keeps a service from starting; each says what to do."""
 
 ROUTERS = (feedback.router, interactions.router, preferences.router, health.router)
+
+
+class Service(FastAPI):
+    """FastAPI, but that its scored routes are reached before the framework's own layers.
+
+    Those cost a scored request more than its own parsing does (DECISIONS.md).
+    """
+
+    front: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection."""
+        if self.front is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await self.front(scope, receive, send)
 
 
 def create_app(
@@ -69,21 +85,36 @@ def create_app(
             yield {KEY: state}
             logger.info("stopping")
 
-    app = FastAPI(title="Fairlead", version=_version(), lifespan=lifespan, redirect_slashes=False)
+    app = Service(title="Fairlead", version=_version(), lifespan=lifespan, redirect_slashes=False)
     scored = dialects.by_route()
     for router in ROUTERS:
         app.include_router(router)
     app.router.routes += proxied_routes(_proxy, scored)
-    app.add_middleware(BodyLimit, max_bytes=settings.limits.body_bytes)
-    app.add_middleware(
-        Outermost,
+    app.front = _front(app, settings, metrics)
+    _handle_errors(app)
+    describe(app, tuple(scored))
+    return app
+
+
+def _front(app: FastAPI, settings: Settings, metrics: Metrics) -> ASGIApp:
+    """What a request meets first: the bounds, then its scored route, else the framework."""
+    scored = dialects.by_route()
+    shortcuts = {route: ScoredRoute(route, dialect, _proxy) for route, dialect in scored.items()}
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        shortcut = shortcuts.get(scope.get("path", ""))
+        if shortcut is not None and scope.get("method") == "POST":
+            await shortcut(scope, receive, send)
+        else:
+            await FastAPI.__call__(app, scope, receive, send)
+
+    bounded = BodyLimit(dispatch, max_bytes=settings.limits.body_bytes)
+    return Outermost(
+        bounded,
         metrics=metrics,
         max_exchanges=settings.limits.exchanges,
         proxied=tuple(scored),
     )
-    _handle_errors(app)
-    describe(app, tuple(scored))
-    return app
 
 
 def _proxy(scope: Scope) -> Proxy:

@@ -238,8 +238,13 @@ async def _until_gone(receive: Receive, client: AsgiClient, work: object) -> Non
 
 
 async def _read(receive: Receive) -> bytes:
-    parts = [part async for part in _chunks(receive)]
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    first = await receive()
+    if first["type"] == "http.disconnect":
+        raise ClientGone
+    body: bytes = first.get("body", b"")
+    if not first.get("more_body", False):
+        return body
+    return body + b"".join([part async for part in _chunks(receive)])
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
