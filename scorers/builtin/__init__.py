@@ -7,7 +7,7 @@ from scorers.builtin.faithfulness import Faithfulness
 from scorers.builtin.headmap import HeadMap, UnknownThreshold
 from scorers.builtin.toxicity import Toxicity
 
-BUILTIN: tuple[type[Toxicity] | type[Faithfulness], ...] = (Toxicity, Faithfulness)
+BUILTIN: tuple[type[Toxicity | Faithfulness], ...] = (Toxicity, Faithfulness)
 """Every built-in scorer's class; each is made from a `HeadMap`."""
 
 __all__ = ["BUILTIN", "Faithfulness", "HeadMap", "Scorer", "Toxicity", "UnknownThreshold"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +16,9 @@ _OVERLAP_TOKENS = 35.0
 _UNIT_TOKENS = 60.0
 _WORD = re.compile(r"\w+")
 _STEM = 6
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_NAME = re.compile(r"(?<=[a-z,;:] )[A-Z]\w+")
+_CONTENT_LETTERS = 4
 
 
 def words(text: str) -> frozenset[str]:
@@ -33,12 +37,32 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Novelty:
+    """What a sentence has that its context lacks: shares in [0, 1]."""
+
+    words: float
+    numbers: float
+    names: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A context cut into overlapping windows and into sentences, with the weight of each word."""
 
     windows: tuple[Passage, ...]
     units: tuple[Passage, ...]
     weights: dict[str, float]
+    numbers: frozenset[str]
+
+    def novelty(self, sentence: str) -> Novelty:
+        """The shares of the sentence's content words, numbers and names that the context lacks."""
+        content = {w for w in words(sentence) if len(w) >= _CONTENT_LETTERS and not w.isdigit()}
+        names = {name.lower()[:_STEM] for name in _NAME.findall(sentence)}
+        return Novelty(
+            words=_missing(content, self.weights.keys()),
+            numbers=_missing(_numbers(sentence), self.numbers),
+            names=_missing(names, self.weights.keys()),
+        )
 
     def overlap(self, claim: frozenset[str], passage: Passage) -> float:
         """The summed weight of the claim's words that the passage has."""
@@ -75,6 +99,14 @@ class Evidence:
         return (best,) if not cover or cover in best else (best, cover)
 
 
+def _numbers(text: str) -> frozenset[str]:
+    return frozenset(found.replace(",", "") for found in _NUMBER.findall(text))
+
+
+def _missing(wanted: AbstractSet[str], known: AbstractSet[str]) -> float:
+    return len(wanted - known) / len(wanted) if wanted else 0.0
+
+
 def _passage(text: str) -> Passage:
     # four characters to a token is near enough to fill a window
     return Passage(text=text, words=words(text), tokens=len(text) / 4.0)
@@ -104,4 +136,5 @@ def evidence(context: tuple[str, ...]) -> Evidence | None:
         for word in passage.words:
             counts[word] = counts.get(word, 0) + 1
     weights = {word: math.log(1.0 + len(found) / count) for word, count in counts.items()}
-    return Evidence(windows=found, units=tuple(map(_passage, units)), weights=weights)
+    numbers = frozenset(number for text in whole for number in _numbers(text))
+    return Evidence(found, tuple(map(_passage, units)), weights, numbers)

@@ -1,4 +1,4 @@
-"""Faithfulness: does the context support what the reply says?"""
+"""Faithfulness: whether the context supports what the reply says."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scorers.base import Logits
-from scorers.builtin.evidence import evidence
-from scorers.builtin.headmap import HeadMap
+from scorers.builtin.evidence import Novelty, evidence
+from scorers.builtin.headmap import Blend, HeadMap
 from scorers.builtin.windows import tail, windows
 from scorers.sentences import sentences
 from scorers.types import Row, Score, Side, Span, Subject
@@ -24,11 +25,14 @@ _SPAN_RISK = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A sentence of the reply (offsets into its text) and the rows that hold it against evidence."""
+    """A sentence of the reply (offsets into its text), the rows that hold it against evidence,
+    and what it has that the context lacks.
+    """
 
     start: int
     end: int
     rows: tuple[Row, ...]
+    novelty: Novelty
 
 
 def claim_spans(text: str, start: int, stop: int) -> list[tuple[int, int]]:
@@ -63,9 +67,24 @@ def claims(subject: Subject) -> tuple[Claim, ...]:
         return ()
     made = []
     for left, right in claim_spans(subject.text, subject.start, subject.stop):
-        text = claim_text(subject.prompt, subject.text[left:right].strip())
-        made.append(Claim(left, right, tuple(Row(part, text) for part in found.pick(text))))
+        sentence = subject.text[left:right].strip()
+        text = claim_text(subject.prompt, sentence)
+        rows = tuple(Row(part, text) for part in found.pick(text))
+        made.append(Claim(left, right, rows, found.novelty(sentence)))
     return tuple(made)
+
+
+def claim_logits(found: Sequence[Claim], column: Logits, blend: Blend) -> NDArray[np.float64]:
+    """How unsupported each claim is: its best evidence's logit, blended with its novelty.
+
+    `column` is the head's logits of all claims' rows in order; the result is of shape (claims,).
+    """
+    starts = np.cumsum([0, *(len(claim.rows) for claim in found)])[:-1]
+    best = np.minimum.reduceat(column.astype(np.float64), starts)
+    novel = np.array([(c.novelty.words, c.novelty.numbers, c.novelty.names) for c in found])
+    weights = np.array([blend.words, blend.numbers, blend.names])
+    blended: NDArray[np.float64] = blend.logit * best + novel @ weights + blend.offset
+    return blended
 
 
 class Faithfulness:
@@ -95,20 +114,30 @@ class Faithfulness:
         if not rows:
             reason = "no_context" if subject.fresh.strip() else "empty"
             return Score(
-                self.name, subject.side, model, None, reason=reason,
-                start=subject.start, stop=subject.stop,
+                self.name,
+                subject.side,
+                model,
+                None,
+                reason=reason,
+                start=subject.start,
+                stop=subject.stop,
             )
         found = claims(subject)
         column = logits[:, self._map.column(head)]
-        starts = np.cumsum([0, *(len(claim.rows) for claim in found)])[:-1]
-        worst = np.minimum.reduceat(column, starts)
+        worst = claim_logits(found, column, self._map.blend(head))
         risk = float(self._map.probability(head, Side.REPLY, worst.max()))
         return Score(
-            self.name, subject.side, model, risk, heads={head: risk},
-            spans=tuple(self._spans(found, worst)), start=subject.start, stop=subject.stop,
+            self.name,
+            subject.side,
+            model,
+            risk,
+            heads={head: risk},
+            spans=tuple(self._spans(found, worst)),
+            start=subject.start,
+            stop=subject.stop,
         )
 
-    def _spans(self, found: Sequence[Claim], worst: Logits) -> list[Span]:
+    def _spans(self, found: Sequence[Claim], worst: NDArray[np.float64]) -> list[Span]:
         risks = self._map.probability(self.heads[0], "sentence", worst)
         return [
             Span(claim.start, claim.end, float(risk))

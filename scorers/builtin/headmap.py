@@ -32,6 +32,17 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Blend:
+    """How a head's logit is joined with what can be counted: weights of a sum, and its offset."""
+
+    logit: float = 1.0
+    words: float = 0.0
+    numbers: float = 0.0
+    names: float = 0.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ScorerSpec:
     """The heads, default heads and sides of one scorer."""
 
@@ -70,6 +81,7 @@ class HeadMap:
     scorers: Mapping[str, ScorerSpec]
     calibration: Mapping[tuple[str, str], Calibration]
     thresholds: Mapping[tuple[str, str], Thresholds]
+    blends: Mapping[str, Blend]
 
     @property
     def model(self) -> str:
@@ -103,6 +115,7 @@ class HeadMap:
                 for side, tables in raw["thresholds"].items()
                 for heads, table in tables.items()
             },
+            blends={head: Blend(**weights) for head, weights in raw.get("blends", {}).items()},
         )
 
     def scorer(self, name: str) -> ScorerSpec:
@@ -112,6 +125,10 @@ class HeadMap:
     def column(self, head: str) -> int:
         """The column of a head in the model's logits."""
         return self.heads.index(head)
+
+    def blend(self, head: str) -> Blend:
+        """How the head is joined with counted features; the logit alone unless stated."""
+        return self.blends.get(head, Blend())
 
     def has(self, head: str, side: Side | str) -> bool:
         """Whether the head is calibrated for the side."""

@@ -1,4 +1,4 @@
-"""Toxicity, harm and injection: is the text abusive, dangerous, or an attack on the model?"""
+"""Toxicity, harm and injection: whether a text is abusive, dangerous or an attack on the model."""
 
 from __future__ import annotations
 
@@ -57,20 +57,27 @@ class Toxicity:
         model = self._map.model
         if not rows:
             return Score(
-                self.name, subject.side, model, None, reason="empty",
-                start=subject.start, stop=subject.stop,
+                self.name,
+                subject.side,
+                model,
+                None,
+                reason="empty",
+                start=subject.start,
+                stop=subject.stop,
             )
         risks = {
             head: float(
-                self._map.probability(
-                    head, subject.side, logits[:, self._map.column(head)].max()
-                )
+                self._map.probability(head, subject.side, logits[:, self._map.column(head)].max())
             )
             for head in self.heads
             if self._map.has(head, subject.side)
         }
         return Score(
-            self.name, subject.side, model,
+            self.name,
+            subject.side,
+            model,
             max(risks[head] for head in self._spec.default_heads if head in risks),
-            heads=risks, start=subject.start, stop=subject.stop,
+            heads=risks,
+            start=subject.start,
+            stop=subject.stop,
         )

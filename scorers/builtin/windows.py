@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +37,7 @@ def token_prices(text: str) -> NDArray[np.float32]:
     prices = np.where(codes < 128, _PRICES[np.minimum(codes, 127)], 1.0).astype(np.float32)
     breaks = np.flatnonzero((prices == 0.0) | (prices == 1.0))
     edges = np.concatenate(([-1], breaks, [len(codes)]))
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         if right - left - 1 > _LONG_RUN:
             prices[left + 1 : right] = 0.6
     return prices

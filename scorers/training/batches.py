@@ -70,4 +70,6 @@ class Rows:
             ids[at, :size] = self._arrays["ids"][part]
             types[at, :size] = self._arrays["types"][part]
             mask[at, :size] = 1
-        return Batch(ids, mask, types, self._arrays["labels"][index], self._arrays["weights"][index])
+        return Batch(
+            ids, mask, types, self._arrays["labels"][index], self._arrays["weights"][index]
+        )

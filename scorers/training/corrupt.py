@@ -7,7 +7,43 @@ import re
 
 _NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w]|[.,]\d)")
 _NAME = re.compile(r"\b[A-Z][a-z]+(?:\s+[A-Z][a-z]+)*\b")
-_SENTENCE_START = {"The", "This", "That", "These", "Those", "It", "He", "She", "They", "We", "In", "On", "At", "A", "An", "However", "But", "And", "When", "While", "After", "Before", "If", "As", "For", "I", "You", "There", "Also", "His", "Her", "Its", "Their", "Yes", "No"}
+_SENTENCE_START = {
+    "The",
+    "This",
+    "That",
+    "These",
+    "Those",
+    "It",
+    "He",
+    "She",
+    "They",
+    "We",
+    "In",
+    "On",
+    "At",
+    "A",
+    "An",
+    "However",
+    "But",
+    "And",
+    "When",
+    "While",
+    "After",
+    "Before",
+    "If",
+    "As",
+    "For",
+    "I",
+    "You",
+    "There",
+    "Also",
+    "His",
+    "Her",
+    "Its",
+    "Their",
+    "Yes",
+    "No",
+}
 _OPPOSITES = [
     ("increased", "decreased"), ("increase", "decrease"), ("more", "fewer"), ("higher", "lower"),
     ("before", "after"), ("first", "last"), ("best", "worst"), ("largest", "smallest"),
@@ -19,7 +55,9 @@ _OPPOSITES = [
     ("men", "women"), ("boy", "girl"), ("many", "few"), ("most", "hardly any"), ("with", "without"),
     ("including", "excluding"), ("free", "paid"), ("public", "private"), ("long", "short"),
 ]  # fmt: skip
-_AUXILIARY = re.compile(r"\b(is|was|are|were|has|have|had|will|would|should|could|does|did)\b(?! not|n't)")
+_AUXILIARY = re.compile(
+    r"\b(is|was|are|were|has|have|had|will|would|should|could|does|did)\b(?! not|n't)"
+)
 
 
 def swap_number(sentence: str, context: str, rng: random.Random) -> str | None:
@@ -54,7 +92,7 @@ def swap_name(sentence: str, context: str, rng: random.Random) -> str | None:
     return sentence[: target.start()] + rng.choice(others) + sentence[target.end() :]
 
 
-def negate(sentence: str, context: str, rng: random.Random) -> str | None:
+def negate(sentence: str, _context: str, rng: random.Random) -> str | None:
     """The sentence with one auxiliary denied, or with its denial taken out."""
     if " not " in sentence:
         return sentence.replace(" not ", " ", 1)
@@ -65,7 +103,7 @@ def negate(sentence: str, context: str, rng: random.Random) -> str | None:
     return sentence[: target.end()] + " not" + sentence[target.end() :]
 
 
-def oppose(sentence: str, context: str, rng: random.Random) -> str | None:
+def oppose(sentence: str, _context: str, rng: random.Random) -> str | None:
     """One word replaced by its opposite."""
     options = [pair for a, b in _OPPOSITES for pair in ((a, b), (b, a))]
     options = [(a, b) for a, b in options if re.search(rf"\b{a}\b", sentence)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,8 @@ _DETOKENISE = (
     (re.compile(r"\b(\w+)\s+n['’]t\b"), r"\1n't"),
     (re.compile(r"(\w)\s+['’]\s?(s|re|ve|ll|d|m)\b"), r"\1'\2"),
     (re.compile(r"``|''"), '"'),
-    (re.compile(r"-lrb-", re.I), "("),
-    (re.compile(r"-rrb-", re.I), ")"),
+    (re.compile(r"-lrb-", re.IGNORECASE), "("),
+    (re.compile(r"-rrb-", re.IGNORECASE), ")"),
 )
 
 
@@ -50,8 +52,6 @@ def bucket(key: str, seed: int) -> int:
 
 def licence_classes(data: Path) -> dict[tuple[str, str], str]:
     """Licence class by source and licence as found, from the data's `sources.csv`."""
-    import csv
-
     with (data / "sources.csv").open(encoding="utf-8") as file:
         return {
             (row["source"], row["licence_as_found"]): row["licence_class"]
@@ -90,8 +90,6 @@ def toxicity_example(row: dict[str, Any]) -> Example:
 
 def faithfulness_example(row: dict[str, Any]) -> Example:
     """An example of the faithfulness task, with annotated spans where the source has them."""
-    import json
-
     spans = None
     text = row["response"]
     if row["spans"]:
@@ -108,17 +106,6 @@ def faithfulness_example(row: dict[str, Any]) -> Example:
 def is_held(example: Example, *, seed: int, percent: int) -> bool:
     """Whether an example belongs to the part that calibration uses and training does not."""
     return bucket(example.group[:2000], seed) < percent
-
-
-def balanced(examples: Sequence[Example], head: str, *, ratio: float = 1.5) -> list[Example]:
-    """Examples (already shuffled) with the larger class cut to `ratio` times the smaller."""
-    bad = [e for e in examples if e.labels[head] >= 0.5]
-    good = [e for e in examples if e.labels[head] < 0.5]
-    if not bad or not good:
-        return list(examples)
-    limit = int(ratio * min(len(bad), len(good)))
-    keep = {id(e) for e in bad[:limit]} | {id(e) for e in good[:limit]}
-    return [e for e in examples if id(e) in keep]
 
 
 def by_group(examples: Iterable[Example]) -> Iterator[list[Example]]:

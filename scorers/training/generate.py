@@ -146,7 +146,9 @@ def foreign(examples: Sequence[Example], count: int, rng: random.Random) -> list
         found = evidence(other.subject.context)
         if one.source != other.source or one.group == other.group or found is None:
             continue
-        left, right = rng.choice(claim_spans(one.subject.text, 0, len(one.subject.text)) or [(0, 0)])
+        left, right = rng.choice(
+            claim_spans(one.subject.text, 0, len(one.subject.text)) or [(0, 0)]
+        )
         sentence = one.subject.text[left:right].strip()
         if len(sentence) >= 40:
             row = Row(rng.choice(found.pick(sentence)), sentence)

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from scorers.builtin.faithfulness import claim_spans, claim_text
 from scorers.builtin.evidence import evidence
+from scorers.builtin.faithfulness import claim_spans, claim_text
 from scorers.builtin.toxicity import toxicity_rows
 from scorers.training.examples import Example, by_group
 from scorers.types import Row, Side
@@ -33,9 +33,15 @@ def toxicity_labelled(example: Example, rng: random.Random) -> list[LabelledRow]
     Long harmless replies are also cut at random places, as a stream would.
     """
     subject = example.subject
-    if subject.side is Side.REPLY and len(subject.text) > 500 and max(example.labels.values()) < 0.5:
+    if (
+        subject.side is Side.REPLY
+        and len(subject.text) > 500
+        and max(example.labels.values()) < 0.5
+    ):
         start = rng.randrange(0, len(subject.text) - 200)
-        subject = replace(subject, start=start, end=min(len(subject.text), start + rng.randrange(80, 700)))
+        subject = replace(
+            subject, start=start, end=min(len(subject.text), start + rng.randrange(80, 700))
+        )
     rows = toxicity_rows(subject)
     if len(rows) == 1:
         return [LabelledRow(rows[0], example.labels, example.source)]
@@ -69,7 +75,9 @@ def claim_labels(examples: Sequence[Example]) -> Iterator[tuple[Example, str, fl
             key = sentence.lower() + ("" if len(sentence) > 40 else example.subject.prompt)
             value = label
             if example.spans is not None:
-                value = float(any(min(b, right) - max(a, left) >= _SPAN_TOUCH for a, b in example.spans))
+                value = float(
+                    any(min(b, right) - max(a, left) >= _SPAN_TOUCH for a, b in example.spans)
+                )
             elif len(spans) > 1 and label >= 0.5:
                 if not good:
                     continue

@@ -27,11 +27,14 @@ class Network(nn.Module):
         self._freeze(frozen_layers)
 
     def _freeze(self, layers: int) -> None:
-        frozen = [self.encoder.embeddings.word_embeddings, self.encoder.embeddings.position_embeddings]
+        frozen = [
+            self.encoder.embeddings.word_embeddings,
+            self.encoder.embeddings.position_embeddings,
+        ]
         if layers:
             frozen = [self.encoder.embeddings, *self.encoder.encoder.layer[:layers]]
         for module in frozen:
-            module.requires_grad_(False)
+            module.requires_grad_(requires_grad=False)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor

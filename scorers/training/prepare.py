@@ -1,11 +1,9 @@
-"""`python -m scorers.training.prepare`: data into tokenised, labelled rows and a held-back part."""
+"""`python -m scorers.training.prepare`: data into tokenised, labelled rows."""
 
 from __future__ import annotations
 
-import pickle
 import random
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -14,7 +12,6 @@ from tqdm import tqdm
 from scorers.training.config import Config, load_config
 from scorers.training.examples import (
     Example,
-    balanced,
     faithfulness_example,
     is_allowed,
     is_held,
@@ -27,7 +24,7 @@ from scorers.training.labelled_rows import LabelledRow, faithfulness_labelled, t
 from scorers.training.pretrained import encoder_folder
 from scorers.types import Side
 
-_ONE_CLASS = {"wice_spans"}
+_NLI = {"mnli", "mnli_mm", "snli_dev", "cad_nli"}
 
 
 def load_examples(config: Config, task: str, source: str) -> list[Example]:
@@ -48,39 +45,41 @@ def split_examples(config: Config, examples: list[Example]) -> tuple[list[Exampl
     return train, [e for e, is_out in zip(examples, held, strict=True) if is_out]
 
 
-def toxicity_part(config: Config) -> tuple[list[LabelledRow], list[Example]]:
-    """Rows and held-back examples of the toxicity task, with the generated prompts."""
-    rng, made, held = random.Random(config.seed), list[LabelledRow](), list[Example]()
+def toxicity_part(config: Config) -> list[LabelledRow]:
+    """Rows of the toxicity task, with the generated prompts."""
+    rng, made = random.Random(config.seed), list[LabelledRow]()
     benign: list[str] = []
     for source, cap in tqdm(config.toxicity.items(), desc="toxicity"):
-        train, out = split_examples(config, load_examples(config, "toxicity", source))
-        rows = [row for e in train[: (cap or len(train)) * 2] for row in toxicity_labelled(e, rng)]
+        train, _ = split_examples(config, load_examples(config, "toxicity", source))
+        rows = [row for e in train[: drawn(cap)] for row in toxicity_labelled(e, rng)]
         rng.shuffle(rows)
         made += rows[: cap or len(rows)]
-        held += out[:400]
         if source.endswith("_benign") or source == "openassistant_sample":
             benign += [e.subject.text for e in train if e.subject.side is Side.PROMPT]
     made += injections(benign, config.generated["injections"], rng)
     made += trigger_words(config.generated["trigger_words"], rng)
-    return made, held
+    return made
 
 
-def faithfulness_part(config: Config) -> tuple[list[LabelledRow], list[Example]]:
-    """Rows and held-back examples of the faithfulness task, with the generated damage."""
-    rng, made, held = random.Random(config.seed), list[LabelledRow](), list[Example]()
+def drawn(cap: int) -> int | None:
+    """How many of a toxicity source's training examples rows are drawn from."""
+    return 2 * cap or None
+
+
+def faithfulness_part(config: Config) -> list[LabelledRow]:
+    """Rows of the faithfulness task, with the generated damage."""
+    rng, made = random.Random(config.seed), list[LabelledRow]()
     passages: list[Example] = []
     for source, cap in tqdm(config.faithfulness.items(), desc="faithfulness"):
-        train, out = split_examples(config, load_examples(config, "faithfulness", source))
+        train, _ = split_examples(config, load_examples(config, "faithfulness", source))
         rows = faithfulness_labelled(train, rng)
         rng.shuffle(rows)
-        made += balance_rows(rows, ratio=3.0 if source in _ONE_CLASS else 1.4)[: cap or len(rows)]
-        held += out[:400]
+        made += balance_rows(rows, ratio=2.0 if source in _NLI else 1.4)[: cap or len(rows)]
         passages += [e for e in train if len(e.subject.context[0]) > 300]
     rng.shuffle(passages)
     made += corrupted(passages, config.generated["corrupted"], rng)
     told = [e for e in passages if e.labels["unsupported"] < 0.5]
-    made += foreign(told, config.generated["foreign"] * 4, rng)[: config.generated["foreign"]]
-    return made, held
+    return made + foreign(told, config.generated["foreign"] * 4, rng)[: config.generated["foreign"]]
 
 
 def balance_rows(rows: list[LabelledRow], *, ratio: float) -> list[LabelledRow]:
@@ -92,8 +91,10 @@ def balance_rows(rows: list[LabelledRow], *, ratio: float) -> list[LabelledRow]:
     return [row for row in rows if id(row) in keep]
 
 
-def tokenise(rows: list[LabelledRow], config: Config, tokenizer: Tokenizer) -> dict[str, np.ndarray]:
-    """The rows as flat arrays: `ids` and `types` with `offsets`, `labels` (NaN unknown), `weights`."""
+def tokenise(
+    rows: list[LabelledRow], config: Config, tokenizer: Tokenizer
+) -> dict[str, np.ndarray]:
+    """Flat arrays: `ids` and `types` with `offsets`, `labels` (NaN unknown), `weights`."""
     tokenizer.enable_truncation(config.max_tokens)
     tokenizer.no_padding()
     pairs = [r.row.text if r.row.pair is None else (r.row.text, r.row.pair) for r in rows]
@@ -124,17 +125,13 @@ def summary(rows: list[LabelledRow], arrays: dict[str, np.ndarray], heads: tuple
 
 
 def main() -> None:
-    """Writes `rows.npz`, `held.pkl` and `rows.txt` into the work folder."""
+    """Writes `rows.npz` and `rows.txt` into the work folder."""
     config = load_config()
     config.work.mkdir(parents=True, exist_ok=True)
-    toxic_rows, toxic_held = toxicity_part(config)
-    faith_rows, faith_held = faithfulness_part(config)
-    rows = toxic_rows + faith_rows
+    rows = toxicity_part(config) + faithfulness_part(config)
     tokenizer = Tokenizer.from_file(str(encoder_folder() / "tokenizer.json"))
     arrays = tokenise(rows, config, tokenizer)
     np.savez(config.work / "rows.npz", **arrays)
-    held = {"toxicity": toxic_held, "faithfulness": faith_held}
-    Path(config.work / "held.pkl").write_bytes(pickle.dumps(held))
     text = summary(rows, arrays, config.heads)
     (config.work / "rows.txt").write_text(text + "\n", encoding="utf-8")
     print(text)

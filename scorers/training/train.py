@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,9 @@ def masked_loss(logits: Tensor, batch: Batch) -> Tensor:
 def rate_share(progress: Progress, config: Config, minutes: float) -> float:
     """The learning rate as a share of its peak: a short rise, then straight down to zero."""
     done = progress.seconds / (60.0 * minutes)
-    share = min(1.0, done / config.train.warmup_share, (1.0 - done) / (1.0 - config.train.warmup_share))
+    share = min(
+        1.0, done / config.train.warmup_share, (1.0 - done) / (1.0 - config.train.warmup_share)
+    )
     if progress.stop_step is not None:
         share *= 1.0 - (progress.step - progress.stop_step) / _STOP_STEPS
     return max(0.0, share)
@@ -65,10 +67,16 @@ def planned_minutes(config: Config) -> float:
     return float(file.read_text()) if file.exists() else config.train.minutes
 
 
-def save(path: Path, network: Network, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
+def save(
+    path: Path, network: Network, optimiser: torch.optim.Optimizer, progress: Progress
+) -> None:
     """Writes a checkpoint, whole or not at all."""
     part = path.with_suffix(".part")
-    state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "progress": progress}
+    state = {
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "progress": asdict(progress),
+    }
     torch.save(state, part)
     part.replace(path)
 
@@ -83,7 +91,7 @@ def step(network: Network, optimiser: torch.optim.Optimizer, batch: Batch, share
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
-    return float(loss)
+    return loss.item()
 
 
 def run(config: Config) -> None:
@@ -100,7 +108,7 @@ def run(config: Config) -> None:
         state: dict[str, Any] = torch.load(path, weights_only=False)
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
-        progress = state["progress"]
+        progress = Progress(**state["progress"])
     network.train()
     loop(config, rows, network, optimiser, progress)
     save(path, network, optimiser, progress)
@@ -116,7 +124,9 @@ def loop(
     """Steps through epochs until the learning rate has come to zero."""
     bar = tqdm(total=100.0, desc="train", unit="%", mininterval=20)
     while True:
-        batches = rows.plan(seed=config.seed, epoch=progress.epoch, batch_tokens=config.train.batch_tokens)
+        batches = rows.plan(
+            seed=config.seed, epoch=progress.epoch, batch_tokens=config.train.batch_tokens
+        )
         for index in batches[progress.index :]:
             began = time.monotonic()
             share = rate_share(progress, config, planned_minutes(config))

@@ -1,0 +1,114 @@
+"""`python -m scorers.training.export [PRECISION]`: a checkpoint into the model folder.
+
+`int8` (the default, for CPUs), `fp32`, or `fp16` (for CUDA). Writes `model.PRECISION.onnx`, the
+tokenizer and `heads.json`; calibration and thresholds that are there already stay until
+`calibrate` renews them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from scorers.training.config import Config, load_config
+from scorers.training.graph import Weights, build
+from scorers.training.pretrained import encoder_folder
+
+_PROVIDERS = {"int8": "cpu", "fp32": "cpu", "fp16": "cuda"}
+_ATTENTION_HEADS = 12
+
+
+def checkpoint_weights(path: Path) -> Weights:
+    """The network's weights out of a checkpoint, as float32 arrays."""
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)["network"]
+    return {name: value.float().numpy() for name, value in state.items()}
+
+
+def plain_map() -> dict[str, Any]:
+    """An uncalibrated map, the logistic function, to hold the place until `calibrate` has run."""
+    x = [float(v) for v in np.linspace(-12, 12, 97)]
+    return {"kind": "platt", "x": x, "y": [1.0 / (1.0 + math.exp(-v)) for v in x]}
+
+
+def description(config: Config, hidden: int) -> dict[str, Any]:
+    """A `heads.json` without files, calibrated by nothing but the logistic function."""
+    toxicity = [h for h in config.heads if h != "unsupported"]
+    both, reply = {"prompt": plain_map(), "reply": plain_map()}, {"reply": plain_map()}
+    return {
+        "name": config.name,
+        "version": config.version,
+        "max_tokens": config.max_tokens,
+        "hidden": hidden,
+        "files": {},
+        "heads": list(config.heads),
+        "scorers": {
+            "toxicity": {
+                "heads": toxicity,
+                "default_heads": ["toxic", "harm"],
+                "sides": ["prompt", "reply"],
+            },
+            "faithfulness": {
+                "heads": ["unsupported"],
+                "default_heads": ["unsupported"],
+                "sides": ["reply"],
+            },
+        },
+        "calibration": {
+            "toxic": both,
+            "harm": both,
+            "injection": {"prompt": plain_map()},
+            "unsupported": reply | {"sentence": plain_map()},
+        },
+        "thresholds": {"prompt": {}, "reply": {}},
+    }
+
+
+def save_tokenizer(folder: Path) -> None:
+    """The encoder's tokenizer, without truncation and padding."""
+    tokenizer = Tokenizer.from_file(str(encoder_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+
+
+def export(config: Config, checkpoint: Path, precision: str) -> Path:
+    """Writes the model folder; the path of the ONNX file."""
+    weights = checkpoint_weights(checkpoint)
+    model = build(
+        weights, precision=precision, max_tokens=config.max_tokens, attention_heads=_ATTENTION_HEADS
+    )
+    config.model.mkdir(parents=True, exist_ok=True)
+    file = config.model / f"model.{precision}.onnx"
+    file.write_bytes(model.SerializeToString())
+    save_tokenizer(config.model)
+    path = config.model / "heads.json"
+    fresh = description(config, weights["head.weight"].shape[1] // 2)
+    raw = json.loads(path.read_text(encoding="utf-8")) if path.exists() else fresh
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    raw["files"][_PROVIDERS[precision]] = {
+        "path": file.name,
+        "precision": precision,
+        "sha256": digest,
+    }
+    path.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
+    return file
+
+
+def main() -> None:
+    """Exports the last checkpoint."""
+    config = load_config()
+    precision = sys.argv[1] if len(sys.argv) > 1 else "int8"
+    file = export(config, config.work / "last.pt", precision)
+    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The part of the training data that training did not see: for calibration and thresholds."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from scorers.training.config import Config
+from scorers.training.examples import Example
+from scorers.training.prepare import drawn, load_examples, split_examples
+from scorers.types import Side, Subject
+
+CHAT_SOURCES = (
+    "arena_hard_benign", "expertqa_benign", "openassistant_sample", "self_instruct_benign",
+    "halueval2_benign", "wildbench_benign", "oasst_sampling_benign", "refchecker_benign",
+    "awesome_prompts", "benign_cyber_prompts", "refusal_responses",
+)  # fmt: skip
+_PER_SOURCE = {"toxicity": 150, "faithfulness": 100}
+_CHAT_PER_SOURCE = 350
+_QUESTIONS = 1200
+_LONGEST = 1200
+
+
+def held_examples(config: Config, task: str) -> list[Example]:
+    """Labelled held-back examples of a task, a bounded number of each source."""
+    sources = config.toxicity if task == "toxicity" else config.faithfulness
+    made = []
+    for source in sources:
+        _, held = split_examples(config, load_examples(config, task, source))
+        made += [_shorter(example) for example in held[: _PER_SOURCE[task]]]
+    return made
+
+
+def ordinary_chat(config: Config) -> list[Example]:
+    """Harmless prompts and replies that training did not see, of real people and assistants.
+
+    Held-back examples of the chat sources, what training left of the large ones, and the
+    questions of BoolQ as prompts.
+    """
+    made = []
+    for source in CHAT_SOURCES:
+        train, held = split_examples(config, load_examples(config, "toxicity", source))
+        limit = drawn(config.toxicity[source])
+        fresh = held + (train[2 * limit :] if limit else [])
+        made += [_shorter(example) for example in fresh[:_CHAT_PER_SOURCE]]
+    questions = {e.subject.prompt for e in load_examples(config, "faithfulness", "boolq_yesno")}
+    labels = {"toxic": 0.0, "harm": 0.0, "injection": 0.0}
+    chosen = random.Random(config.seed).sample(sorted(questions), k=_QUESTIONS)
+    return made + [
+        Example(Subject(Side.PROMPT, text), labels, "boolq_questions", text) for text in chosen
+    ]
+
+
+def _shorter(example: Example) -> Example:
+    subject = example.subject
+    if len(subject.text) <= _LONGEST or subject.context or max(example.labels.values()) >= 0.5:
+        return example
+    return replace(example, subject=replace(subject, text=subject.text[:_LONGEST]))
