@@ -156,9 +156,6 @@ class Metrics:
         )()
         self._feedback = self._counter("feedback", "Feedback stored.", "rating")
         self._crashes = self._counter("internal_errors", "Errors nobody foresaw.", "route")
-        self._unknown_events = self._counter(
-            "unknown_events", "Stream events whose text could not be told.", "dialect"
-        )
 
     def _define_scoring(self) -> None:
         self._risk = self._histogram("risk", "Risks given.", _RISKS, "scorer", "side", "model")
@@ -210,10 +207,6 @@ class Metrics:
     def held(self, seconds: float) -> None:
         """Streamed text left after having waited."""
         self._held.observe(seconds)
-
-    def unknown_event(self, dialect: str) -> None:
-        """An event of a stream was not understood and was held with its window."""
-        self._unknown_events(dialect).inc()
 
     def feedback(self, rating: str | None) -> None:
         """A rating (`up`, `down`), a text without one (None) or a `comparison` was stored."""

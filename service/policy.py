@@ -229,12 +229,11 @@ def compile_policies(settings: Mapping[str, PolicySettings], source: ThresholdSo
 def _policy(
     name: str, settings: PolicySettings, source: ThresholdSource, left_out: list[LeftOut]
 ) -> Policy:
-    sides = {Side.PROMPT: settings.prompt, Side.REPLY: settings.reply}
-    if settings.mode == "off":
-        sides = dict.fromkeys(sides, {})
+    is_off = settings.mode == "off"
+    sides = {Side.PROMPT: settings.prompt, Side.REPLY: settings.reply} if not is_off else {}
     rules = {
-        side: tuple(_rules(f"policies.{name}", side, named, source, left_out))
-        for side, named in sides.items()
+        side: tuple(_rules(f"policies.{name}", side, sides.get(side, {}), source, left_out))
+        for side in Side
     }
     return Policy(
         name,

@@ -13,7 +13,7 @@ from storage.errors import StorageError
 
 router = APIRouter(tags=["health"])
 
-_PING_S = 2.0
+PING_S = 1.0
 
 
 @router.get("/healthz")
@@ -59,10 +59,10 @@ def _scorers(state: State) -> dict[str, Any]:
 
 async def _store(state: State) -> dict[str, Any]:
     try:
-        async with asyncio.timeout(_PING_S):
+        async with asyncio.timeout(PING_S):
             await state.store.ping()
     except TimeoutError:
-        return {"ready": False, "reason": f"no answer within {_PING_S:g} s"}
+        return {"ready": False, "reason": f"no answer within {PING_S:g} s"}
     except StorageError as error:
         return {"ready": False, "reason": error.label}
     return {"ready": True}

@@ -18,10 +18,16 @@ from storage.records import InteractionRecord
 
 @dataclass(frozen=True)
 class Local:
-    """A service that runs, and a client for it."""
+    """A service that runs, and a client for it; `lifespan` is what its requests are given."""
 
     client: httpx.AsyncClient
-    state: State
+    lifespan: dict[str, Any]
+
+    @property
+    def state(self) -> State:
+        """The service's parts."""
+        state: State = self.lifespan[KEY]
+        return state
 
     async def keep(self, *records: InteractionRecord) -> None:
         """Stores exchanges as the proxy would."""
@@ -43,7 +49,8 @@ def local_settings(folder: Path, **values: Any) -> Settings:
 async def serving_locally(settings: Settings, **parts: Any) -> AsyncIterator[Local]:
     """Runs the service's lifespan; errors inside come back as responses, as on a port."""
     app = create_app(settings, **parts)
-    async with app.router.lifespan_context(app) as state:
+    async with app.router.lifespan_context(app) as given:
+        state = dict(given or {})
 
         async def stated(scope: Any, receive: Any, send: Any) -> None:
             scope["state"] = dict(state)
@@ -51,7 +58,7 @@ async def serving_locally(settings: Settings, **parts: Any) -> AsyncIterator[Loc
 
         transport = httpx.ASGITransport(app=stated, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://local") as client:
-            yield Local(client, state[KEY])
+            yield Local(client, state)
 
 
 def exchange(ident: str = "fl_1", **fields: Any) -> InteractionRecord:
