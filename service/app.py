@@ -178,6 +178,9 @@ def _from_validation(error: RequestValidationError) -> BadRequest:
 
 
 def _from_http(error: HTTPException) -> FairleadError:
+    if isinstance(error.__cause__, FairleadError):
+        # FastAPI wraps what reading the body raised.
+        return error.__cause__
     if error.status_code == 404:
         return NotFound("there is no such route; /openapi.json lists the routes")
     found = BadRequest(str(error.detail))

@@ -31,7 +31,7 @@ class Outermost:
         self._proxied = frozenset(proxied)
         self._metrics = metrics
         self._max_exchanges = max_exchanges
-        self._in_flight = 0
+        self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; everything that is not HTTP passes as it is."""
@@ -46,7 +46,7 @@ class Outermost:
                 status = message["status"]
             await send(message)
 
-        self._in_flight += 1
+        self.in_flight += 1
         try:
             self._admit(scope)
             await self._app(scope, receive, noting)
@@ -61,11 +61,11 @@ class Outermost:
                 raise
             await _answer(noting, FairleadError("something went wrong inside the proxy"))
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1
             self._count(scope, status)
 
     def _admit(self, scope: Scope) -> None:
-        if self._in_flight > self._max_exchanges and scope["path"].startswith("/v1/"):
+        if self.in_flight > self._max_exchanges and scope["path"].startswith("/v1/"):
             raise Overloaded("too many exchanges are in flight; try again in a moment")
 
     def _count(self, scope: Scope, status: int) -> None:

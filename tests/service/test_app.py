@@ -1,0 +1,253 @@
+"""What holds for every request: bounded bodies, bounded exchanges, envelopes, order of opening."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from scorers.errors import ModelError
+from service.app import create_app
+from service.errors import NotFound
+from service.metrics import Metrics
+from service.middleware import Outermost
+from service.parts import spool_dir, targets
+from service.policy import PolicyError
+from service.settings import Settings
+from service.sources import ConfigError
+from tests.fakes.local import local_settings, serving_locally
+from tests.fakes.word_engine import WordEngine, WordHeads
+
+
+def client_of(app: Any) -> httpx.AsyncClient:
+    """A client whose server closes a connection on an error, as a real one does."""
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://local"
+    )
+
+
+def guarded(app: Any, *, max_exchanges: int = 10) -> tuple[Outermost, Metrics]:
+    """An application inside the outermost handler, with its figures."""
+    metrics = Metrics()
+    outermost = Outermost(
+        app, metrics=metrics, max_exchanges=max_exchanges, proxied=("/v1/chat/completions",)
+    )
+    return outermost, metrics
+
+
+def counted(metrics: Metrics, **labels: str) -> float | None:
+    """How many requests had these labels."""
+    return metrics.registry.get_sample_value("fairlead_requests_total", {"model": ""} | labels)
+
+
+async def test_what_nobody_foresaw_is_an_envelope_without_internals() -> None:
+    """500 in OpenAI's envelope; the error is counted and its message kept in."""
+
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError("secret text")
+
+    app, metrics = guarded(broken)
+    async with client_of(app) as client:
+        reply = await client.post("/v1/chat/completions")
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "internal_error")
+    assert "secret" not in reply.text
+    assert counted(metrics, route="/v1/chat/completions", status="500") == 1
+    crashes = metrics.registry.get_sample_value(
+        "fairlead_internal_errors_total", {"route": "/v1/chat/completions"}
+    )
+    assert crashes == 1
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("x"), NotFound("x")])
+async def test_an_answer_that_has_begun_is_cut(error: Exception) -> None:
+    """A second head would be a lie; the server closes the connection."""
+
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise error
+
+    app, _ = guarded(broken)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "path": "/x", "method": "GET", "headers": []}
+    with pytest.raises(type(error)):
+        await app(scope, receive, send)
+    assert len(sent) == 1
+
+
+async def test_too_many_exchanges_are_refused_at_the_door() -> None:
+    """429 at once with a time to come back, and health is still answered."""
+    release, both_inside = asyncio.Event(), asyncio.Event()
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        if app.in_flight == 2:
+            both_inside.set()
+        if scope["path"].startswith("/v1/"):
+            await release.wait()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    app, metrics = guarded(waiting, max_exchanges=2)
+    async with client_of(app) as client:
+        inside = [asyncio.create_task(client.get("/v1/models")) for _ in range(2)]
+        await asyncio.wait_for(both_inside.wait(), 5)
+        refused = await client.get("/v1/models")
+        healthy = await client.get("/healthz")
+        release.set()
+        done = await asyncio.gather(*inside)
+        after = await client.get("/v1/models")
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert refused.json()["error"]["type"] == "rate_limit_error"
+    assert [reply.status_code for reply in (healthy, *done, after)] == [204] * 4
+    assert counted(metrics, route="/v1/*", status="204") == 3
+
+
+async def test_a_client_that_left_is_counted_as_such() -> None:
+    """499, as others count it: no status was ever sent."""
+
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        return
+
+    app, metrics = guarded(silent)
+
+    async def nothing(*_: Any) -> Any:
+        return {"type": "http.disconnect"}
+
+    await app({"type": "http", "path": "/x", "headers": []}, nothing, nothing)
+    await app({"type": "lifespan"}, nothing, nothing)
+
+    assert counted(metrics, route="unmatched", status="499") == 1
+
+
+@pytest.fixture
+async def small(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A service that takes bodies of at most 1000 bytes."""
+    settings = local_settings(tmp_path, limits={"body_bytes": 1000})
+    async with serving_locally(settings) as local:
+        yield local.client
+
+
+async def chunked(size: int) -> AsyncIterator[bytes]:
+    """A body whose length nobody states."""
+    for _ in range(size // 100):
+        yield b"x" * 100
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/feedback", "/v1/files"])
+@pytest.mark.parametrize("is_stated", [True, False])
+async def test_a_body_over_the_limit_is_refused(
+    small: httpx.AsyncClient, path: str, is_stated: bool
+) -> None:
+    """413 on every route, by the stated length or while reading."""
+    content = b"x" * 2000 if is_stated else chunked(2000)
+    reply = await small.post(path, content=content, headers={"content-type": "application/json"})
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("DELETE", "/healthz", 405, "invalid_request"),
+        ("POST", "/v1/feedback", 400, "invalid_request"),
+        ("GET", "/v1/interactions?limit=many", 400, "invalid_request"),
+    ],
+)
+async def test_every_error_is_in_the_envelope(
+    small: httpx.AsyncClient, method: str, path: str, status: int, code: str
+) -> None:
+    """Wherever it comes from, message, type, param and code are there."""
+    reply = await small.request(method, path)
+
+    assert reply.status_code == status
+    assert reply.json()["error"]["code"] == code
+    assert set(reply.json()["error"]) == {"message", "type", "param", "code"}
+
+
+async def test_a_store_that_goes_away_is_503(tmp_path: Path) -> None:
+    """Not 500, and without a word of the database."""
+    async with serving_locally(local_settings(tmp_path)) as local:
+        async with local.state.store.writing() as unit:
+            await unit.connection.exec_driver_sql("ALTER TABLE interactions RENAME TO gone")
+        reply = await local.client.get("/v1/interactions")
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (503, "store_unavailable")
+    assert "interactions" not in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"upstreams": []}, ConfigError),
+        ({"upstreams": [{"url": "http://a/v1", "api_key_env": "NOT_THERE"}]}, ConfigError),
+        ({"policies": {}, "scoring": {"model": "no-such-model"}}, ModelError),
+    ],
+)
+async def test_a_service_that_cannot_start_says_why(
+    tmp_path: Path, values: dict[str, Any], error: type[Exception]
+) -> None:
+    """The lifespan fails with the reason, before a port is open."""
+    with pytest.raises(error):
+        async with serving_locally(local_settings(tmp_path, **values)):
+            pass
+
+
+async def test_a_policy_that_cannot_hold_keeps_the_service_from_starting(tmp_path: Path) -> None:
+    """A veto without its scorer is refused also where an engine is given."""
+    rules = {"default": {"reply": {"sycophancy": {"veto": 0.5}}}}
+    settings = local_settings(tmp_path, policies=rules)
+
+    with pytest.raises(PolicyError):
+        async with serving_locally(settings, engine=WordEngine(), heads=WordHeads()):
+            pass
+
+
+def test_making_an_app_opens_nothing(tmp_path: Path) -> None:
+    """No file, no thread, no connection before the lifespan."""
+    create_app(local_settings(tmp_path))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_upstreams_take_their_keys_from_the_environment() -> None:
+    """By the variable's name; none is the client's own key passed on."""
+    upstreams = [
+        {"name": "a", "url": "http://a/v1", "api_key_env": "KEY_A"},
+        {"name": "b", "url": "http://b/v1", "models": ["gpt-*"]},
+    ]
+    settings = Settings.model_validate({"upstreams": upstreams})
+
+    found = targets(settings, {"KEY_A": "sk-1"})
+
+    assert [(t.name, t.api_key, t.models) for t in found] == [
+        ("a", "sk-1", ("*",)),
+        ("b", None, ("gpt-*",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "fairlead.db.spool"),
+        ({"database_url": "sqlite+aiosqlite:////var/lib/f.db"}, "/var/lib/f.db.spool"),
+        ({"database_url": "postgresql+asyncpg://db/f"}, "fairlead-spool"),
+        ({"spool_dir": "/spool"}, "/spool"),
+    ],
+)
+def test_the_spool_lies_beside_the_record(values: dict[str, Any], expected: str) -> None:
+    """Where it is set, else beside SQLite's file, else in the working folder."""
+    assert str(spool_dir(Settings.model_validate(values))) == expected
