@@ -25,9 +25,7 @@ _SPAN_RISK = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A sentence of the reply (offsets into its text), the rows that hold it against evidence,
-    and what it has that the context lacks.
-    """
+    """A sentence of the reply (offsets into its text), its rows and its novelty."""
 
     start: int
     end: int

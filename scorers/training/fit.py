@@ -83,7 +83,7 @@ _CURVES = {"platt": _platt_curve, "isotonic": _isotonic_curve}
 
 
 def fit(logits: Floats, labels: Floats, *, seed: int = 0) -> Fitted:
-    """The better of an isotonic and a logistic map by cross-validated Brier score, fitted on all."""
+    """The better of an isotonic and a logistic map by cross-validated Brier score."""
     folds = np.random.default_rng(seed).integers(0, _FOLDS, len(logits))
     hard = (labels >= 0.5).astype(np.float64)
     tried = []
