@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorers.base import Scorer
+from scorers.cores import usable_cores
 from scorers.crew import Answers, Crew, Died, Report
 from scorers.errors import (
     DeadlineExceeded,
@@ -61,7 +62,7 @@ class EngineLimits:
     def for_provider(cls, provider: str) -> EngineLimits:
         """Limits that suit an execution provider; see DECISIONS.md for the figures."""
         if provider == "cpu":
-            return cls()
+            return cls(batch=BatchLimits(budget_tokens=cpu_budget_tokens(usable_cores())))
         batch = BatchLimits(budget_tokens=32_768, max_rows=512, run_cost_tokens=2048)
         return cls(queue_tokens=2_097_152, batch=batch, bulk_subjects=1024)
 
@@ -76,6 +77,11 @@ class Health:
     reason: str
     deaths: int
     queue_tokens: int
+
+
+def cpu_budget_tokens(cores: int) -> int:
+    """The padded tokens of a batch on the CPU; more would only make urgent rows wait longer."""
+    return min(4096, max(512, 256 * cores))
 
 
 class _State(Enum):
@@ -107,12 +113,13 @@ class Engine:
         self._deaths = 0
         self._deaths_in_a_row = 0
         self._last_error = ""
+        self._warm: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Starts the threads and returns once the model is warm; ModelError where it cannot run."""
         self._loop = asyncio.get_running_loop()
-        self._warm: asyncio.Future[None] = self._loop.create_future()
         self._room = asyncio.Event()
+        self._warm = self._loop.create_future()
         self._hire()
         await self._warm
 
@@ -124,6 +131,7 @@ class Engine:
         self._state = _State.STOPPED
         if self._restart is not None:
             self._restart.cancel()
+        self._end_warm_up(EngineStopped("the engine was stopped while it warmed up"))
         self._fail_all(EngineStopped, "the engine stopped before the scores were there")
         crew, self._crew = self._crew, None
         if crew is not None:
@@ -293,8 +301,17 @@ class Engine:
             self._replace(crew, report.error)
         elif self._state is _State.WARMING:
             self._state = _State.READY
-            if not self._warm.done():
-                self._warm.set_result(None)
+            self._end_warm_up(None)
+
+    def _end_warm_up(self, error: ScorerError | None) -> bool:
+        """Lets `start` return or raise; whether it was still waiting."""
+        if self._warm is None or self._warm.done():
+            return False
+        if error is None:
+            self._warm.set_result(None)
+        else:
+            self._warm.set_exception(error)
+        return True
 
     def _deliver(self, answers: Answers) -> None:
         if answers.rows:
@@ -319,11 +336,10 @@ class Engine:
         self._fail_all(WorkerDied, f"a worker died: {error!r}")
         if self._state is _State.STOPPED:
             return
-        if not self._warm.done():
+        failed = ModelError(f"{self._model.model} does not run: {error!r}")
+        failed.__cause__ = error
+        if self._end_warm_up(failed):
             self._state = _State.STOPPED
-            failed = ModelError(f"{self._model.model} does not run: {error!r}")
-            failed.__cause__ = error
-            self._warm.set_exception(failed)
             return
         self._state = _State.DOWN
         has_lived = time.monotonic() - self._crew_since_s > _HEALTHY_S

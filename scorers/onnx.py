@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -13,6 +12,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from scorers.cores import usable_cores
 from scorers.errors import ModelError, ProviderUnavailable
 from scorers.serving import Encoding, Output
 
@@ -49,7 +49,7 @@ class OnnxSession:
         provider than the one asked for would run.
         """
         files = _files(model_dir)
-        wanted = _choose(provider, files)
+        wanted = choose_provider(provider, files, available=available_providers())
         path = _checked(model_dir, files, wanted)
         session = _create(path, wanted, threads)
         got = session.get_providers()[0]
@@ -119,8 +119,14 @@ def _files(model_dir: Path) -> dict[str, dict[str, str]]:
         ) from error
 
 
-def _choose(provider: str, files: Mapping[str, Any]) -> Provider:
-    available = available_providers()
+def choose_provider(
+    provider: str, files: Container[str], *, available: Sequence[Provider]
+) -> Provider:
+    """The execution provider to run on, given what was asked for, the model's files and the runtime.
+
+    `auto` is CUDA where both have it, and the CPU otherwise. Raises
+    ProviderUnavailable for one that the runtime was not built with.
+    """
     if provider == "auto":
         return "cuda" if "cuda" in available and "cuda" in files else "cpu"
     if provider not in EXECUTION_PROVIDERS:
@@ -130,6 +136,16 @@ def _choose(provider: str, files: Mapping[str, Any]) -> Provider:
         if name == provider:
             return name
     raise ProviderUnavailable(f"{provider} was asked for; {_advice(provider)}")
+
+
+def runtime_chain(provider: Provider) -> list[str]:
+    """The runtime's names of the provider and of those that it leans on, in order."""
+    below: dict[Provider, tuple[Provider, ...]] = {
+        "cpu": (),
+        "cuda": ("cpu",),
+        "tensorrt": ("cuda", "cpu"),
+    }
+    return [EXECUTION_PROVIDERS[name] for name in (provider, *below[provider])]
 
 
 def _advice(provider: str) -> str:
@@ -161,24 +177,13 @@ def _checked(model_dir: Path, files: Mapping[str, Mapping[str, str]], provider: 
 def _create(path: Path, provider: Provider, threads: int | None) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads or min(_MOST_THREADS, _usable_cores())
+    options.intra_op_num_threads = threads or min(_MOST_THREADS, usable_cores())
     # Threads that spin while they wait take the cores from the event loop.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    chain = [EXECUTION_PROVIDERS[provider]]
-    if provider == "tensorrt":
-        chain.append(EXECUTION_PROVIDERS["cuda"])
-    if provider != "cpu":
-        chain.append(EXECUTION_PROVIDERS["cpu"])
     try:
-        return ort.InferenceSession(str(path), options, providers=chain)
+        return ort.InferenceSession(str(path), options, providers=runtime_chain(provider))
     except Exception as error:  # the runtime's errors share no base class
         raise ModelError(f"{path} does not load: {error}") from error
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _names(nodes: Sequence[Any]) -> set[str]:

@@ -49,10 +49,10 @@ class BatchLimits:
     `max_waste` of the batch; rows that would waste more wait for their own kind.
     """
 
-    budget_tokens: int = 1024
+    budget_tokens: int = 512
     max_rows: int = 64
-    run_cost_tokens: int = 16
-    max_waste: float = 0.125
+    run_cost_tokens: int = 8
+    max_waste: float = 0.0625
 
 
 def plan(

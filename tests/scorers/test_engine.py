@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scorers import catalog
-from scorers.engine import BatchLimits, Engine, EngineLimits, NoObserver
+from scorers.engine import BatchLimits, Engine, EngineLimits, NoObserver, cpu_budget_tokens
 from scorers.errors import (
     DeadlineExceeded,
     EngineStopped,
@@ -389,6 +389,49 @@ async def test_not_started() -> None:
     assert bench.engine.health().reason == "not started"
 
 
+async def test_stop_before_start() -> None:
+    """Stopping an engine that was never started does nothing but keep it stopped."""
+    bench = Bench()
+
+    await bench.engine.stop()
+
+    assert bench.engine.health().reason == "stopped"
+
+
+async def test_stop_during_warm_up() -> None:
+    """Stopping while the model warms up ends the start with an error instead of a hang."""
+    bench = Bench()
+    bench.session.gate.clear()
+    starting = asyncio.create_task(bench.engine.start())
+    await until(lambda: bench.session.entered.acquire(blocking=False))
+    stopping = asyncio.create_task(bench.engine.stop())
+
+    with pytest.raises(EngineStopped, match="while it warmed up"):
+        await starting
+
+    bench.session.gate.set()
+    await stopping
+    assert bench.engine.health().reason == "stopped"
+
+
+def test_loop_that_closes_first() -> None:
+    """Threads that outlive their event loop end quietly."""
+
+    async def leave() -> Bench:
+        bench = await Bench().__aenter__()
+        await bench.busy()
+        return bench
+
+    bench = asyncio.run(leave())
+    crew = bench.engine._crew
+    assert crew is not None
+    bench.session.before = _die
+    bench.session.gate.set()
+    crew.close()
+
+    assert crew.join(20)
+
+
 async def test_stop_drains() -> None:
     """Stopping answers those inside with scores and refuses those who come later."""
     async with Bench() as bench:
@@ -517,6 +560,8 @@ def test_limits_by_provider() -> None:
     """An accelerator gets larger batches and a longer queue than the CPU."""
     cpu, gpu = EngineLimits.for_provider("cpu"), EngineLimits.for_provider("cuda")
 
+    assert cpu_budget_tokens(1) == 512
+    assert cpu_budget_tokens(64) == 4096
     assert cpu.batch.budget_tokens < gpu.batch.budget_tokens
     assert cpu.queue_tokens < gpu.queue_tokens
 

@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scorers.errors import ModelError, ProviderUnavailable
-from scorers.onnx import OnnxSession, available_providers, pad
+from scorers.onnx import (
+    OnnxSession,
+    Provider,
+    available_providers,
+    choose_provider,
+    pad,
+    runtime_chain,
+)
 from scorers.serving import Encoding
 from tests.fakes.tiny_model import HEADS, HIDDEN, tiny_onnx, write_tiny_model
 
@@ -103,6 +110,33 @@ def test_unknown_provider(folder: Path) -> None:
     """A provider that does not exist is an error that names those that do."""
     with pytest.raises(ProviderUnavailable, match="take auto, cpu, cuda, tensorrt"):
         OnnxSession.open(folder, "gpu")
+
+
+@pytest.mark.parametrize(
+    ("asked", "files", "available", "expected"),
+    [
+        ("auto", ["cpu", "cuda"], ["cpu", "cuda"], "cuda"),
+        ("auto", ["cpu"], ["cpu", "cuda"], "cpu"),
+        ("auto", ["cpu", "cuda"], ["cpu"], "cpu"),
+        ("cpu", ["cpu", "cuda"], ["cpu", "cuda"], "cpu"),
+        ("tensorrt", ["cpu", "cuda"], ["cpu", "cuda", "tensorrt"], "tensorrt"),
+    ],
+)
+def test_choice_of_provider(
+    asked: str, files: list[str], available: list[Provider], expected: str
+) -> None:
+    """What was asked for is taken; `auto` is CUDA where model and runtime both have it."""
+    assert choose_provider(asked, files, available=available) == expected
+
+
+def test_accelerators_lean_on_others() -> None:
+    """TensorRT leaves to CUDA what it cannot run, and CUDA to the CPU."""
+    assert runtime_chain("cpu") == ["CPUExecutionProvider"]
+    assert runtime_chain("tensorrt") == [
+        "TensorrtExecutionProvider",
+        "CUDAExecutionProvider",
+        "CPUExecutionProvider",
+    ]
 
 
 def test_the_cpu_is_always_available() -> None:
