@@ -13,7 +13,7 @@ from rich.table import Table
 from service.demo_upstream import Scripted
 
 _COLOURS = {"allow": "green", "flag": "yellow", "veto": "red", "unscored": "dim"}
-_SAW_CHARS = 38
+_SAW_CHARS = 36
 _SHORT = {
     "toxicity": "toxic",
     "injection": "inject",
@@ -85,7 +85,7 @@ def _shown(result: Result) -> str:
     text = " ".join(result.text.split())
     if len(text) <= _SAW_CHARS:
         return text
-    tail = 24 if result.is_withheld else 12
+    tail = 20 if result.is_withheld else 12
     return f"{text[: _SAW_CHARS - tail - 1]}…{text[-tail:]}"
 
 
@@ -95,9 +95,9 @@ def _risk(risk: float | None) -> str:
 
 def summary(results: Sequence[Result]) -> str:
     """How the verdicts agree with what the exchanges were written to be; misses are named."""
-    bad = [r for r in results if "reply" in r.scripted.written]
+    bad = [r for r in results if r.scripted.written in ("bad reply", "both bad")]
     good = [r for r in results if r.scripted.written == "good"]
-    asked = [r for r in results if "bad prompt" in r.scripted.written]
+    asked = [r for r in results if r.scripted.written in ("bad prompt", "both bad")]
     missed = [r.scripted.name for r in bad if r.verdict != "veto"]
     wrong = [r.scripted.name for r in good if r.verdict == "veto"]
     noticed = sum(r.verdict in ("flag", "veto") for r in asked)
