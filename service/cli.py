@@ -130,20 +130,23 @@ def _keys(commands: Commands[argparse.ArgumentParser]) -> None:
     create = _action(actions, "create", "make a key and show it, once")
     create.add_argument("name", metavar="NAME", help="whose key it is")
     create.add_argument(
-        "--scope",
-        action="append",
-        choices=("proxy", "feedback", "admin"),
-        help="what it may do; may be repeated; proxy and feedback if not given",
+        "--scopes",
+        type=_words,
+        default=("proxy", "feedback"),
+        help="what it may do: proxy, feedback, admin; proxy,feedback if not given",
     )
     create.add_argument(
-        "--policy",
-        metavar="NAME",
-        action="append",
-        help="a policy it may ask for, `*` for any; may be repeated, the first is its own",
+        "--policies",
+        type=_words,
+        help="policies it may ask for, `*` for any; the first named is its own",
     )
     _action(actions, "list", "list the keys; what they read is not kept")
     revoke = _action(actions, "revoke", "end a key")
     revoke.add_argument("key", metavar="ID-OR-NAME", help="as `fairlead keys list` shows it")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def _models(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -350,10 +350,17 @@ def known_keys(section: type[Section] = Settings, prefix: str = "") -> Iterator[
         yield from known_keys(inner, path + joint)
 
 
+_PROMPT_RULE = "policies.NAME.prompt."
+
+
 def settings_table() -> str:
-    """The README's table of settings, in Markdown."""
+    """The README's table of settings, in Markdown; rules on prompts are those on replies."""
     rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
-    rows += [f"| `{k}` | {_default(f)} | {_cell(f.description)} |" for k, f in known_keys()]
+    for key, field in known_keys():
+        if key.startswith(_PROMPT_RULE):
+            continue
+        meaning = (field.description or "").replace("|", "\\|")
+        rows.append(f"| `{key}` | {_default(field)} | {meaning} |")
     return "\n".join(rows) + "\n"
 
 
@@ -364,7 +371,3 @@ def _default(field: Any) -> str:
     if value in (None, [], {}):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _cell(text: str | None) -> str:
-    return (text or "").replace("|", "\\|")

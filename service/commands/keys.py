@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from service.access import new_key
+from service.access import SCOPES, new_key
 from service.commands.failures import UsageError
 from service.commands.terminal import day, say, settings_of, show
 from storage import migrate
@@ -36,14 +36,9 @@ async def _run(args: argparse.Namespace) -> int:
 
 
 async def _create(store: Store, args: argparse.Namespace, *, known: tuple[str, ...]) -> None:
-    unknown = [name for name in args.policy or () if name != "*" and name not in known]
-    if unknown:
-        raise UsageError(f"no policy {unknown[0]!r}; known: {', '.join(known)}, or * for any")
-    key, record = new_key(
-        args.name,
-        scopes=tuple(dict.fromkeys(args.scope or ("proxy", "feedback"))),
-        policies=tuple(args.policy) if args.policy else None,
-    )
+    _expect("policy", args.policies or (), known=(*known, "*"))
+    _expect("scope", args.scopes, known=SCOPES)
+    key, record = new_key(args.name, scopes=args.scopes, policies=args.policies)
     async with store.writing() as unit:
         if any(k.name == args.name and k.revoked_us is None for k in await unit.keys.all()):
             raise UsageError(
@@ -51,6 +46,12 @@ async def _create(store: Store, args: argparse.Namespace, *, known: tuple[str, .
             )
         await unit.keys.add(record)
     say(f"{key}\n\n{record.id} ({', '.join(record.scopes)}). The key is not kept: note it now.")
+
+
+def _expect(what: str, names: tuple[str, ...], *, known: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no {what} {name!r}; known: {', '.join(known)}")
 
 
 async def _revoke(store: Store, key: str) -> None:

@@ -1,0 +1,112 @@
+"""The README and the schema tell what the program does."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from service.app import create_app
+from service.cli import parser
+from service.settings import Settings, settings_table
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+ROUTES = (
+    ("post", "/v1/chat/completions"),
+    ("get", "/v1/{path}"),
+    ("post", "/v1/feedback"),
+    ("get", "/v1/feedback"),
+    ("post", "/v1/feedback/comparisons"),
+    ("get", "/v1/interactions"),
+    ("get", "/v1/interactions/{id}"),
+    ("get", "/v1/preferences/export"),
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("get", "/metrics"),
+)
+"""The contract's routes that are there."""
+
+
+def commands() -> dict[str, set[str]]:
+    """Every command of the program with its actions."""
+    return {name: set(_children(found)) for name, found in _children(parser()).items()}
+
+
+def _children(found: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    for action in found._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def documented() -> set[tuple[str, str]]:
+    """Every `fairlead COMMAND WORD` that stands in the README, `a|b` taken apart."""
+    text = README.read_text(encoding="utf-8").replace("\\|", "|")
+    found = re.findall(r"(?<![\w/-])fairlead ([a-z]+)(?: ([a-z|]+))?", text)
+    return {(name, word) for name, words in found for word in words.split("|")}
+
+
+def test_the_settings_table_is_the_generated_one() -> None:
+    """What stands between the README's marks is what `settings_table` gives."""
+    text = README.read_text(encoding="utf-8")
+    _, _, rest = text.partition("<!-- settings:begin -->\n")
+    table, mark, _ = rest.partition("<!-- settings:end -->")
+
+    assert mark, "the README lacks its marks"
+    assert table.strip() == settings_table().strip(), (
+        "put what `python -c 'from service.settings import settings_table as t; print(t())'` "
+        "prints between the README's settings marks"
+    )
+
+
+def test_documented_commands_exist() -> None:
+    """Each command in the README is one of the program's, and so is its action."""
+    known = commands()
+
+    for name, word in documented():
+        assert name in known, f"the README names `fairlead {name}`"
+        assert not known[name] or word in known[name], f"the README names `fairlead {name} {word}`"
+
+
+def test_every_command_is_documented() -> None:
+    """The README names every command, and every action of those that have some."""
+    text = documented()
+
+    for name, actions in commands().items():
+        for action in actions or {""}:
+            assert any(n == name and (not action or w == action) for n, w in text), (name, action)
+
+
+def test_every_flag_has_a_help_text() -> None:
+    """`fairlead COMMAND --help` explains whatever can be given."""
+    found = [parser()]
+    while found:
+        one = found.pop()
+        found += _children(one).values()
+        for action in one._actions:
+            is_group = isinstance(action, argparse._SubParsersAction)
+            assert action.help or is_group, (one.prog, action.dest)
+
+
+@pytest.mark.parametrize(("method", "route"), ROUTES)
+def test_every_route_is_described(method: str, route: str) -> None:
+    """`/openapi.json` has each route of the contract, with what it takes and answers."""
+    described = create_app(Settings()).openapi()["paths"]
+
+    assert described[route][method]["responses"]
+    if method == "post":
+        assert described[route][method]["requestBody"]
+
+
+def test_the_schema_describes_feedback() -> None:
+    """Fields, limits and meanings of the bodies are there for client makers."""
+    schemas = create_app(Settings()).openapi()["components"]["schemas"]
+
+    fields = schemas["FeedbackBody"]["properties"]
+    assert set(fields) == {
+        "id", "rating", "choice_index", "comment", "correction", "rater", "tags",
+    }  # fmt: skip
+    assert all(field["description"] for field in fields.values())
