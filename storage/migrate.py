@@ -18,7 +18,7 @@ _LOCK_NUMBER = 0x6661_6972_6C65_6164
 
 def head() -> str:
     """The newest revision this version of Fairlead knows."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    revision = ScriptDirectory.from_config(config()).get_current_head()
     assert revision is not None
     return revision
 
@@ -60,10 +60,11 @@ async def check(url: str) -> None:
         )
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", "storage:migrations")
-    return config
+def config() -> Config:
+    """Alembic's settings, without any file; the connection goes into `attributes`."""
+    settings = Config()
+    settings.set_main_option("script_location", "storage:migrations")
+    return settings
 
 
 def _upgrade(connection: Connection) -> None:
@@ -71,9 +72,9 @@ def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         lock = text("SELECT pg_advisory_xact_lock(:number)")
         connection.execute(lock, {"number": _LOCK_NUMBER})
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    settings = config()
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, "head")
 
 
 def _revision(connection: Connection) -> str | None:

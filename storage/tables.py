@@ -90,6 +90,7 @@ def _sparse_index(column: str) -> Index:
 _sparse_index("user")
 _sparse_index("conversation")
 
+# Tables that are found by their key alone need no rowid: on SQLite one B-tree less to write.
 scores = Table(
     "scores",
     metadata,
@@ -107,6 +108,7 @@ scores = Table(
     _json("heads"),
     _json("windows"),
     _json("spans"),
+    sqlite_with_rowid=False,
 )
 
 # Not unique by response_id: upstreams may use an id again.
@@ -116,6 +118,7 @@ responses = Table(
     Column("response_id", String, primary_key=True),
     _owner(is_key=True),
     Index(None, "interaction_id"),
+    sqlite_with_rowid=False,
 )
 
 tags = Table(
@@ -124,6 +127,7 @@ tags = Table(
     Column("tag", String, primary_key=True),
     _owner(is_key=True),
     Index(None, "interaction_id"),
+    sqlite_with_rowid=False,
 )
 
 feedback = Table(

@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from storage import migrate
 from storage.engine import open_engines
-from storage.errors import SchemaNotCurrent
+from storage.errors import SchemaNotCurrent, StoreUnavailable
 from storage.tables import metadata
 from tests.storage.conftest import sqlite_url
 
@@ -63,3 +64,28 @@ def test_processes_that_start_at_once_take_turns(tmp_path: Path) -> None:
     started = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2)]
 
     assert [process.wait() for process in started] == [0, 0]
+
+
+async def test_unreachable_database_is_reported() -> None:
+    """Migrating and checking a server that refuses the connection say so."""
+    with pytest.raises(StoreUnavailable):
+        await migrate.upgrade("postgresql://fairlead@127.0.0.1:1/fairlead")
+    with pytest.raises(StoreUnavailable):
+        await migrate.check("postgresql://fairlead@127.0.0.1:1/fairlead")
+
+
+async def test_downgrade_leaves_no_table(database_url: str) -> None:
+    """Every table of the first revision goes again."""
+
+    def downgrade(connection: Connection) -> list[str]:
+        config = migrate.config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        return inspect(connection).get_table_names()
+
+    engines = open_engines(database_url)
+    async with engines.writing.begin() as connection:
+        left = await connection.run_sync(downgrade)
+    await engines.dispose()
+
+    assert left == ["alembic_version"]

@@ -120,6 +120,7 @@ def _create_scores() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("interaction_id", "position", name=op.f("pk_scores")),
+        sqlite_with_rowid=False,
     )
 
 
@@ -135,6 +136,7 @@ def _create_responses() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("response_id", "interaction_id", name=op.f("pk_responses")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_responses_interaction_id"), "responses", ["interaction_id"])
 
@@ -151,6 +153,7 @@ def _create_tags() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("tag", "interaction_id", name=op.f("pk_tags")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_tags_interaction_id"), "tags", ["interaction_id"])
 

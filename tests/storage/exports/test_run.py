@@ -309,3 +309,24 @@ async def test_parquet_without_pyarrow_says_so(
 def test_formats_are_listed_by_name() -> None:
     """Every listed format is found by its name."""
     assert tuple(formats.find(name) for name in formats.names()) == formats.FORMATS
+
+
+async def test_card_that_cannot_be_written_is_reported(store: Store, tmp_path: Path) -> None:
+    """An export whose card finds no place says so."""
+    (tmp_path / "dpo.jsonl.card.md").mkdir()
+
+    with pytest.raises(ExportError, match="cannot write"):
+        await export_file(store, "dpo", tmp_path / "dpo.jsonl")
+
+
+async def test_odd_tool_call_fits_into_parquet(store: Store, tmp_path: Path) -> None:
+    """A tool call that is none leaves its place empty; arguments that are no JSON stay text."""
+    broken = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{"}}
+    called = {"content": None, "tool_calls": [broken, "odd"]}
+    record = exchange(choices=[choice(None, message=called)])
+    await fill(store, record, thumb(record, "up"))
+
+    await export_file(store, "kto", tmp_path / "kto.parquet")
+
+    (row,) = pyarrow.parquet.read_table(tmp_path / "kto.parquet").to_pylist()
+    assert [broken, None] == row["completion"][0]["tool_calls"]
