@@ -15,9 +15,9 @@ CHAT_SOURCES = (
     "halueval2_benign", "wildbench_benign", "oasst_sampling_benign", "refchecker_benign",
     "awesome_prompts", "benign_cyber_prompts", "refusal_responses",
 )  # fmt: skip
-_PER_SOURCE = {"toxicity": 150, "faithfulness": 100}
-_CHAT_PER_SOURCE = 350
-_QUESTIONS = 1200
+_PER_SOURCE = {"toxicity": 100, "faithfulness": 70}
+_CHAT_PER_SOURCE = 200
+_QUESTIONS = 1000
 _LONGEST = 1200
 
 
