@@ -122,7 +122,7 @@ def _files(model_dir: Path) -> dict[str, dict[str, str]]:
 def choose_provider(
     provider: str, files: Container[str], *, available: Sequence[Provider]
 ) -> Provider:
-    """The execution provider to run on, given what was asked for, the model's files and the runtime.
+    """The execution provider to run on, from what was asked for, the model's files, the runtime.
 
     `auto` is CUDA where both have it, and the CPU otherwise. Raises
     ProviderUnavailable for one that the runtime was not built with.
