@@ -50,7 +50,7 @@ def chunks(path: Path) -> Iterator[list[Row]]:
 def count(path: Path) -> int:
     """How many rows a file has."""
     if path.suffix == PARQUET:
-        return int(_pyarrow().ParquetFile(path).metadata.num_rows)
+        return int(_opened(path).metadata.num_rows)
     with path.open("rb") as lines:
         return sum(1 for line in lines if line.strip())
 
@@ -66,13 +66,16 @@ def _row(line: bytes, where: str) -> Row:
 
 
 def _parquet_chunks(path: Path) -> Iterator[list[Row]]:
+    for batch in _opened(path).iter_batches(CHUNK_ROWS):
+        yield batch.to_pylist()
+
+
+def _opened(path: Path) -> Any:
     parquet = _pyarrow()
     try:
-        file = parquet.ParquetFile(path)
+        return parquet.ParquetFile(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as Parquet ({error})") from None
-    for batch in file.iter_batches(CHUNK_ROWS):
-        yield batch.to_pylist()
 
 
 def _pyarrow() -> Any:
@@ -94,6 +97,7 @@ def writing(path: Path) -> Iterator[RowWriter]:
         writer.close()
         part.replace(path)
     finally:
+        writer.drop()
         part.unlink(missing_ok=True)
 
 
@@ -105,6 +109,9 @@ class _JsonRows:
         self._file.writelines(orjson.dumps(row, default=str) + b"\n" for row in rows)
 
     def close(self) -> None:
+        self._file.close()
+
+    def drop(self) -> None:
         self._file.close()
 
 
@@ -125,6 +132,9 @@ class _ParquetRows:
             self._tables.append(self._arrow.table({}))
         whole = self._arrow.concat_tables(self._tables, promote_options="permissive")
         self._parquet.write_table(whole, self._path, compression="zstd")
+
+    def drop(self) -> None:
+        self._tables.clear()
 
 
 def subjects(row: Row, *, where: str = "row") -> list[Subject]:
