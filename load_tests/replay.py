@@ -16,6 +16,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,9 @@ async def _through(
     policy = {"deadline_ms": DEADLINE_MS, "prompt": {}}
     proxy = fairlead("replay", upstream, folder, record="strict", policy=policy)
     limit = asyncio.Semaphore(concurrency)
-    with running(proxy, folder / "log"):
+    with ExitStack() as stack:
+        # Its first answer comes from this loop's upstream, so the loop must not wait for it.
+        await asyncio.to_thread(stack.enter_context, running(proxy, folder / "log"))
         timeout = aiohttp.ClientTimeout(total=300)
         async with aiohttp.ClientSession(timeout=timeout) as session:
 
