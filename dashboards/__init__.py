@@ -1,0 +1,1 @@
+"""What people look at. Reads and writes only through storage."""

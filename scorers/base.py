@@ -34,7 +34,7 @@ class Scorer(Protocol):
         ...
 
     def score(self, subject: Subject, rows: Sequence[Row], logits: Logits) -> Score:
-        """The score of a subject from its rows' logits, of shape (len(rows), all heads of the model).
+        """The score of a subject from its rows' logits, of shape (rows, all heads of the model).
 
         With no rows the score says `not_applicable` and carries no risk.
         """

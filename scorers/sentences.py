@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 _END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[”’」』）]*|\n+")
 _ABBREVIATION = re.compile(
@@ -33,7 +34,7 @@ def sentences(text: str, start: int = 0, stop: int | None = None) -> list[tuple[
     stop = len(text) if stop is None else stop
     cuts = [start, *(end for end in sentence_ends(text[:stop], start) if end < stop), stop]
     found = []
-    for left, right in zip(cuts, cuts[1:], strict=False):
+    for left, right in pairwise(cuts):
         part = text[left:right]
         trimmed = part.strip()
         if trimmed:

@@ -1,0 +1,1 @@
+"""The proxy: the only room that knows the others."""
