@@ -17,11 +17,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from service.access import Access, Caller, without_own_keys
-from service.call import Call, head
+from service.call import JSON_HEADERS, Call, head
 from service.dialects.base import Dialect, ReadLimits
 from service.errors import FairleadError
 from service.exchange import Ask, Status, Timings
 from service.flow import Flow
+from service.middleware import error_headers
 from service.policy import Policies
 from service.recorder import Run
 from service.upstream import Headers, Target, Upstream, choose
@@ -88,19 +89,26 @@ class ScoredRoute:
         self._find = find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Reads one request and runs it."""
+        """Reads one request and runs it; an error before it runs is told in the dialect's form."""
+        client = AsgiClient(send)
+        try:
+            await self._serve(scope, receive, client)
+        except ClientGone:
+            return
+        except FairleadError as error:
+            if client.has_started:
+                raise
+            headers = [*JSON_HEADERS, *error_headers(error).items()]
+            await client.reply(error.status, headers, self._dialect.error(error))
+
+    async def _serve(self, scope: Scope, receive: Receive, client: AsgiClient) -> None:
         proxy = self._find(scope)
         started = time.monotonic()
         caller = await proxy.access.identify(scope["headers"], "proxy")
-        try:
-            body = await _read(receive)
-        except ClientGone:
-            return
-        call = await self._call(proxy, scope, caller, body)
+        call = await self._call(proxy, scope, caller, await _read(receive))
         call.run.timings.started = started
         call.run.timings.parse_s = time.monotonic() - started
         scope.setdefault("state", {})["model"] = call.run.ask.model
-        client = AsgiClient(send)
         await _until_gone(receive, client, proxy.flow.run(call, client))
 
     async def _call(self, proxy: Proxy, scope: Scope, caller: Caller, body: bytes) -> Call:
