@@ -12,6 +12,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from scorers.errors import ModelError
+from service.access import Scope as KeyScope
+from service.access import new_key
 from service.app import create_app
 from service.errors import NotFound
 from service.metrics import Metrics
@@ -20,8 +22,11 @@ from service.parts import spool_dir, targets
 from service.policy import PolicyError
 from service.settings import Settings
 from service.sources import ConfigError
-from tests.fakes.local import local_settings, serving_locally
+from tests.fakes.local import Local, local_settings, serving_locally
+from tests.fakes.upstream import Upstream
 from tests.fakes.word_engine import WordEngine, WordHeads
+
+ASK = {"model": "fake-model", "messages": [{"role": "user", "content": "Hello?"}]}
 
 
 def client_of(app: Any) -> httpx.AsyncClient:
@@ -251,3 +256,91 @@ def test_upstreams_take_their_keys_from_the_environment() -> None:
 def test_the_spool_lies_beside_the_record(values: dict[str, Any], expected: str) -> None:
     """Where it is set, else beside SQLite's file, else in the working folder."""
     assert str(spool_dir(Settings.model_validate(values))) == expected
+
+
+async def key_of(local: Local, *scopes: KeyScope, policies: tuple[str, ...] | None = None) -> str:
+    """A new key in the store."""
+    key, record = new_key(f"{scopes} {policies}", scopes=scopes, policies=policies)
+    async with local.state.store.writing() as unit:
+        await unit.keys.add(record)
+    return key
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings"])
+@pytest.mark.parametrize(
+    ("configured", "sent", "expected"),
+    [
+        (None, {"authorization": "Bearer OURS"}, None),
+        (None, {"x-fairlead-key": "OURS", "authorization": "Bearer sk-1"}, "Bearer sk-1"),
+        ("sk-2", {"authorization": "Bearer OURS"}, "Bearer sk-2"),
+        ("sk-2", {"x-fairlead-key": "OURS", "authorization": "Bearer sk-1"}, "Bearer sk-2"),
+    ],
+)
+async def test_the_proxys_own_key_stays_here(
+    tmp_path: Path,
+    upstream: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    path: str,
+    configured: str | None,
+    sent: dict[str, str],
+    expected: str | None,
+) -> None:
+    """The upstream sees its configured key, or the client's own for it, and never ours."""
+    monkeypatch.setenv("UPSTREAM_KEY", configured or "")
+    target = {"url": upstream.url, "api_key_env": "UPSTREAM_KEY" if configured else None}
+    settings = local_settings(tmp_path, upstreams=[target], access={"required": True})
+    async with serving_locally(settings) as local:
+        key = await key_of(local, "proxy", "feedback")
+        headers = {name: value.replace("OURS", key) for name, value in sent.items()}
+        reply = await local.client.post(path, json=ASK, headers=headers)
+        listed = await local.client.get("/v1/interactions", headers={"x-fairlead-key": key})
+
+    assert reply.status_code == 200
+    seen = upstream.seen[0].headers
+    assert (seen.get("authorization"), seen.get("x-fairlead-key")) == (expected, None)
+    assert key not in repr(seen) + listed.text
+
+
+@pytest.mark.parametrize(
+    ("policies", "asked", "status"),
+    [(None, None, 200), (None, "lax", 403), (("lax",), "lax", 200), (("*",), "lax", 200)],
+)
+async def test_a_key_chooses_its_policies_only(
+    tmp_path: Path,
+    upstream: Upstream,
+    policies: tuple[str, ...] | None,
+    asked: str | None,
+    status: int,
+) -> None:
+    """A refusal is in the envelope and in the record."""
+    off = {"mode": "off"}
+    settings = local_settings(
+        tmp_path,
+        upstreams=[{"url": upstream.url}],
+        access={"required": True},
+        policies={"default": off, "lax": off},
+    )
+    async with serving_locally(settings) as local:
+        headers = {"x-fairlead-key": await key_of(local, "proxy", "feedback", policies=policies)}
+        extension = {"fairlead": {"policy": asked}} if asked else {}
+        reply = await local.client.post(
+            "/v1/chat/completions", json=ASK | extension, headers=headers
+        )
+        listed = (await local.client.get("/v1/interactions", headers=headers)).json()["items"]
+
+    assert reply.status_code == status
+    assert [item["http_status"] for item in listed] == [status]
+
+
+async def test_a_thumb_right_after_the_reply_finds_it(tmp_path: Path, upstream: Upstream) -> None:
+    """Under a strict record the reply's own id is known before the client can use it."""
+    settings = local_settings(tmp_path, upstreams=[{"url": upstream.url}])
+    async with serving_locally(settings) as local:
+        reply = await local.client.post("/v1/chat/completions", json=ASK)
+        stored = await local.client.post(
+            "/v1/feedback", json={"id": reply.json()["id"], "rating": "up"}
+        )
+
+    assert (reply.status_code, stored.status_code) == (200, 201)
+    assert stored.json()["interaction_id"] == reply.headers["x-fairlead-id"]
