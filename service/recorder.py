@@ -116,6 +116,7 @@ class Recorder:
         a relaxed one is logged as lost and counted by the writer.
         """
         began = time.monotonic()
+        run.timings.total_s = began - run.timings.started
         record = interaction(run)
         try:
             await self._writer.put(record, is_durable=self._is_strict)

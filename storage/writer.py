@@ -250,6 +250,7 @@ class Writer:
 
     def _end_group(self) -> None:
         self._in_flight = 0
+        self._observer.pending(self.pending_records)
         if not self._queue:
             self._idle.set()
 
