@@ -48,6 +48,8 @@ class Load:
     p99_ms: float
     errors: int
     cpu_s: float = 0.0
+    unscored: int = 0
+    tokens: float = 0.0
 
     @property
     def per_s(self) -> float:

@@ -48,6 +48,14 @@ def body(model: str, *, stream: bool = False, context: bool = False) -> bytes:
     return json.dumps(request).encode()
 
 
+@dataclass(frozen=True)
+class Record:
+    """Exchanges in a record, and those among them for which a scorer failed."""
+
+    rows: int
+    unscored: int
+
+
 @dataclass
 class Contender:
     """One server under load. `database` is where it records, if it does."""
@@ -69,12 +77,23 @@ class Contender:
         assert self.process is not None
         return sum(_cpu_s(pid) for pid in _family(self.process.pid))
 
-    def rows(self) -> int | None:
-        """Exchanges in its record, None where it keeps none."""
+    def scored_tokens(self) -> float:
+        """Tokens that its scoring model has run so far, padding included; 0 where it has none."""
+        if self.database is None:
+            return 0.0
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as reply:
+            lines = reply.read().decode().splitlines()
+        found = (line for line in lines if line.startswith("fairlead_batch_tokens_sum"))
+        return sum(float(line.rpartition(" ")[2]) for line in found)
+
+    def record(self) -> Record | None:
+        """What its record holds now, None where it keeps none."""
         if self.database is None:
             return None
+        failed = "SELECT DISTINCT interaction_id FROM scores WHERE status = 'failed'"
+        count = f"SELECT (SELECT count(*) FROM interactions), (SELECT count(*) FROM ({failed}))"
         with contextlib.closing(sqlite3.connect(self.database)) as connection:
-            return int(connection.execute("select count(*) from interactions").fetchone()[0])
+            return Record(*connection.execute(count).fetchone())
 
 
 def _family(pid: int) -> list[int]:

@@ -32,6 +32,8 @@ _COLUMNS = {
     "added_last_p50_ms": ("added p50", 1),
     "added_last_p95_ms": ("added p95", 1),
     "added_last_p99_ms": ("added p99", 1),
+    "tokens_per_s": ("padded tokens/s", 0),
+    "unscored": ("unscored %", 1),
     "errors": ("errors", 0),
 }
 

@@ -8,21 +8,26 @@ import dataclasses
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from load_tests import closed_loop, open_loop
 from load_tests.closed_loop import Load
-from load_tests.contender import Contender, bare, body, fairlead, litellm, running, upstream
+from load_tests.contender import Contender, Record, bare, body, fairlead, litellm, running, upstream
 from load_tests.open_loop import StreamTimes, percentile
 
 OFF = {"mode": "off"}
-ALL_SCORERS = {"mode": "shadow"}
-HOLD = {"mode": "shadow", "streaming": "hold"}
-CHASE = {"mode": "shadow", "streaming": "chase"}
-"""Shadow scores everything and holds streams as enforce does, but a verdict ends no reply early:
-every contender delivers the same bytes."""
+_RULE = {"flag": 0.5, "veto": 1.0}
+_RULES = {
+    "prompt": {"injection": {"flag": 0.5}, "toxicity": {"flag": 0.8}},
+    "reply": {"toxicity": _RULE, "faithfulness": _RULE},
+}
+HOLD = {"mode": "enforce", "streaming": "hold", **_RULES}
+CHASE = {"mode": "enforce", "streaming": "chase", **_RULES}
+SCORED = HOLD | {"deadline_ms": 60_000}
+"""Everything is scored and held as under enforce, but no risk reaches the veto's threshold, so
+that every contender delivers the same bytes. `SCORED` has a deadline that full load cannot miss."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Options:
 
     rounds: int = 3
     seconds: float = 3.0
-    rate_per_s: float = 4.0
+    rate_per_s: float = 3.0
     litellm: str | None = None
 
 
@@ -57,7 +62,7 @@ def _recorders(upstream_url: str, folder: Path) -> list[Contender]:
 def _scoring(upstream_url: str, folder: Path) -> list[Contender]:
     return [
         fairlead("fairlead off", upstream_url, folder, record="strict", policy=OFF),
-        fairlead("fairlead scoring", upstream_url, folder, record="strict", policy=ALL_SCORERS),
+        fairlead("fairlead scoring", upstream_url, folder, record="strict", policy=SCORED),
     ]
 
 
@@ -88,41 +93,46 @@ def _field(make: Make, program: str | None, *, with_bare: bool) -> Iterator[list
 
 
 def _round(contender: Contender, payload: bytes, connections: int, seconds: float) -> Load:
-    before = contender.cpu_s()
+    before, cpu_s, tokens = contender.record(), contender.cpu_s(), contender.scored_tokens()
     load = closed_loop.drive(contender.url, payload, connections=connections, duration_s=seconds)
-    return dataclasses.replace(load, cpu_s=contender.cpu_s() - before)
+    load = dataclasses.replace(load, cpu_s=contender.cpu_s() - cpu_s)
+    if before is None:
+        return load
+    tokens = contender.scored_tokens() - tokens
+    after = _settled(contender, before.rows + load.requests)
+    return dataclasses.replace(load, unscored=after.unscored - before.unscored, tokens=tokens)
+
+
+def _settled(contender: Contender, rows: int) -> Record:
+    """The record with at least as many rows; a relaxed one gets a second to come."""
+    until = time.monotonic() + 1
+    while (found := contender.record()) is not None and found.rows < rows:
+        if time.monotonic() > until:
+            lost = rows - found.rows
+            raise RuntimeError(f"{contender.name} did not record {lost} of its answers")
+        time.sleep(0.1)
+    assert found is not None
+    return found
 
 
 def closed(
-    make: Make, options: Options, *, payload: bytes, loads: Sequence[int], with_peers: bool
+    make: Make, options: Options, *, payload: bytes, loads: Mapping[int, float], with_peers: bool
 ) -> list[Row]:
-    """Closed-loop rounds, the contenders taking turns within each; medians over the rounds."""
+    """Closed-loop rounds, the contenders taking turns within each; medians over the rounds.
+
+    `loads` maps a number of connections to the length of its rounds, in parts of the usual.
+    """
     program = options.litellm if with_peers else None
     with _field(make, program, with_bare=with_peers) as contenders:
         for contender in contenders:
             _round(contender, payload, 4, 1)
-        sent = dict.fromkeys((c.name for c in contenders), 0)
         seen: dict[tuple[str, int], list[Load]] = {}
-        recorded = {c.name: c.rows() for c in contenders}
         for _ in range(options.rounds):
-            for connections in loads:
+            for connections, part in loads.items():
                 for contender in contenders:
-                    load = _round(contender, payload, connections, options.seconds)
+                    load = _round(contender, payload, connections, part * options.seconds)
                     seen.setdefault((contender.name, connections), []).append(load)
-                    sent[contender.name] += load.requests
-        for contender in contenders:
-            _check_record(contender, recorded[contender.name], sent[contender.name])
     return _with_ratios([_row(name, n, found) for (name, n), found in seen.items()])
-
-
-def _check_record(contender: Contender, before: int | None, sent: int) -> None:
-    """A figure of a server that did not record what it answered would mean nothing."""
-    if before is None:
-        return
-    time.sleep(1)
-    found = (contender.rows() or 0) - before
-    if found < sent:
-        raise RuntimeError(f"{contender.name} answered {sent} requests and recorded {found}")
 
 
 def _row(name: str, connections: int, loads: list[Load]) -> Row:
@@ -134,9 +144,17 @@ def _row(name: str, connections: int, loads: list[Load]) -> Row:
         "p50_ms": median(load.p50_ms for load in loads),
         "p99_ms": median(load.p99_ms for load in loads),
         "cpu_ms": median(load.cpu_ms for load in loads),
+        "unscored": _share(loads),
         "errors": float(sum(load.errors for load in loads)),
     }
+    if any(load.tokens for load in loads):
+        figures["tokens_per_s"] = median(load.tokens / load.duration_s for load in loads)
     return Row(name, f"{connections} connection{'s' * (connections > 1)}", figures)
+
+
+def _share(loads: list[Load]) -> float:
+    """Percent of the answers for which a scorer failed, as by its deadline."""
+    return 100 * sum(load.unscored for load in loads) / max(1, sum(load.requests for load in loads))
 
 
 def _with_ratios(rows: list[Row]) -> list[Row]:
@@ -152,35 +170,39 @@ def _with_ratios(rows: list[Row]) -> list[Row]:
 def passthrough(options: Options) -> list[Row]:
     """Plain replies with scoring off and recording on, beside the bare proxies and LiteLLM."""
     payload = body("short")
-    return closed(_recorders, options, payload=payload, loads=(16, 1), with_peers=True)
+    return closed(_recorders, options, payload=payload, loads={16: 1, 1: 0.5}, with_peers=True)
 
 
 def passthrough_stream(options: Options) -> list[Row]:
     """Streamed replies that the upstream writes at once, scoring off and recording on."""
     payload = body("short", stream=True)
-    return closed(_recorders, options, payload=payload, loads=(16,), with_peers=True)
+    return closed(_recorders, options, payload=payload, loads={16: 1}, with_peers=True)
 
 
 def scored(options: Options) -> list[Row]:
     """Plain replies of twelve sentences with context: all scorers against none."""
     payload = body("long", context=True)
-    return closed(_scoring, options, payload=payload, loads=(16, 1), with_peers=False)
+    return closed(_scoring, options, payload=payload, loads={16: 2, 1: 1}, with_peers=False)
 
 
 def streams(options: Options) -> list[Row]:
     """Replies streamed at 100 tokens a second: what holding them back adds for a reader."""
     rows: list[Row] = []
-    payload, seconds = body("paced", stream=True, context=True), 3 * options.seconds
+    payload, seconds = body("paced", stream=True, context=True), 4 * options.seconds
     with _field(_streaming, None, with_bare=False) as contenders:
         for contender in contenders:
             asyncio.run(open_loop.drive(contender.url, payload, rate_per_s=2, duration_s=1))
         for contender in contenders:
-            found = asyncio.run(
-                open_loop.drive(
-                    contender.url, payload, rate_per_s=options.rate_per_s, duration_s=seconds
-                )
+            before = contender.record()
+            drive = open_loop.drive(
+                contender.url, payload, rate_per_s=options.rate_per_s, duration_s=seconds
             )
-            rows.append(_stream_row(contender.name, found, options.rate_per_s))
+            found = asyncio.run(drive)
+            row = _stream_row(contender.name, found, options.rate_per_s)
+            if before is not None:
+                missed = _settled(contender, before.rows + len(found)).unscored - before.unscored
+                row.figures["unscored"] = 100 * missed / len(found)
+            rows.append(row)
     return _with_added(rows)
 
 
