@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROUTE = "/v1/chat/completions"
 START_LIMIT_S = 90.0
@@ -176,7 +177,9 @@ def _importable() -> dict[str, str]:
     return {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 
 
-def fairlead(name: str, upstream_url: str, folder: Path, *, record: str, policy: dict) -> Contender:
+def fairlead(
+    name: str, upstream_url: str, folder: Path, *, record: str, policy: dict[str, Any]
+) -> Contender:
     """Fairlead on SQLite in the folder, one worker, with one policy as its default."""
     port, database = free_port(), folder / f"{name.replace(' ', '-')}.db"
     config = {

@@ -11,20 +11,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from load_tests import closed_loop, open_loop
 from load_tests.closed_loop import Load
 from load_tests.contender import Contender, Record, bare, body, fairlead, litellm, running, upstream
 from load_tests.open_loop import StreamTimes, percentile
 
-OFF = {"mode": "off"}
+Policy = dict[str, Any]
+OFF: Policy = {"mode": "off"}
 _RULE = {"flag": 0.5, "veto": 1.0}
-_RULES = {
+_RULES: Policy = {
     "prompt": {"injection": {"flag": 0.5}, "toxicity": {"flag": 0.8}},
     "reply": {"toxicity": _RULE, "faithfulness": _RULE},
 }
-HOLD = {"mode": "enforce", "streaming": "hold", **_RULES}
-CHASE = {"mode": "enforce", "streaming": "chase", **_RULES}
+HOLD: Policy = {"mode": "enforce", "streaming": "hold", **_RULES}
+CHASE: Policy = {"mode": "enforce", "streaming": "chase", **_RULES}
 SCORED = HOLD | {"deadline_ms": 60_000}
 """Everything is scored and held as under enforce, but no risk reaches the veto's threshold, so
 that every contender delivers the same bytes. `SCORED` has a deadline that full load cannot miss."""

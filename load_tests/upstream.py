@@ -41,8 +41,8 @@ def _json(value: Any) -> bytes:
 def _plain(model: str) -> bytes:
     message = {"role": "assistant", "content": TEXTS[model]}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    body = {"id": "chatcmpl-load", "object": "chat.completion", "created": 1_700_000_000}
-    body = _json(body | {"model": model, "choices": [choice], "usage": USAGE})
+    base = {"id": "chatcmpl-load", "object": "chat.completion", "created": 1_700_000_000}
+    body = _json(base | {"model": model, "choices": [choice], "usage": USAGE})
     return _HEAD % (b"application/json", b"content-length: %d" % len(body)) + body
 
 
@@ -56,7 +56,9 @@ def events(model: str) -> list[bytes]:
     base = {"id": "chatcmpl-load", "object": "chat.completion.chunk", "created": 1_700_000_000}
     deltas: list[dict[str, str]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": token} for token in tokens(TEXTS[model])]
-    choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices: list[dict[str, Any]] = [
+        {"index": 0, "delta": delta, "finish_reason": None} for delta in deltas
+    ]
     choices.append({"index": 0, "delta": {}, "finish_reason": "stop"})
     bodies = [_json(base | {"model": model, "choices": [choice]}) for choice in choices]
     return [b"data: %b\n\n" % body for body in [*bodies, b"[DONE]"]]
