@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
 
 from service.errors import Forbidden, StoreUnavailable, Unauthorized
 from storage.errors import StorageError
-from storage.ids import new_id, now_us
+from storage.keys import KEY_PREFIX, SCOPES, hash_key
 from storage.records import KeyRecord
 
-PREFIX = "flk_"
 Scope = Literal["proxy", "feedback", "admin"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _CACHED_KEYS = 10_000
 _OWN_HEADER = b"x-fairlead-key"
@@ -116,7 +112,7 @@ class Access:
                 "an API key of this proxy is needed: send `Authorization: Bearer flk_...` or "
                 "`x-fairlead-key: flk_...`"
             )
-        caller = await self._caller(key_hash(key))
+        caller = await self._caller(hash_key(key))
         caller.require(scope)
         return caller
 
@@ -168,28 +164,7 @@ def without_own_keys(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]
 def _own(value: str) -> str | None:
     scheme, _, rest = value.strip().partition(" ")
     token = rest.strip() if scheme.lower() == "bearer" else value.strip()
-    return token if token.startswith(PREFIX) else None
-
-
-def key_hash(key: str) -> str:
-    """What is kept of a key: SHA-256 suffices, for a key is 256 random bits and no password."""
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def new_key(
-    name: str, *, scopes: Sequence[Scope], policies: tuple[str, ...] | None = None
-) -> tuple[str, KeyRecord]:
-    """A new key, to be shown once, and its record."""
-    key = PREFIX + secrets.token_urlsafe(32)
-    record = KeyRecord(
-        id=new_id("key"),
-        name=name,
-        hash=key_hash(key),
-        scopes=tuple(scopes),
-        created_us=now_us(),
-        policies=policies,
-    )
-    return key, record
+    return token if token.startswith(KEY_PREFIX) else None
 
 
 def is_loopback(host: str) -> bool:

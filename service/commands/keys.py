@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from service.access import SCOPES, new_key
 from service.commands.failures import UsageError
 from service.commands.terminal import day, say, settings_of, show
 from storage import migrate
 from storage.ids import now_us
+from storage.keys import SCOPES, new_key
 from storage.store import Store
 
 

@@ -14,13 +14,12 @@ from service.access import (
     Caller,
     is_loopback,
     is_required,
-    key_hash,
-    new_key,
     own_key,
     without_own_keys,
 )
 from service.errors import Forbidden, StoreUnavailable, Unauthorized
 from storage.errors import StoreUnavailable as StoreAway
+from storage.keys import hash_key, new_key
 from storage.records import KeyRecord
 
 
@@ -57,7 +56,7 @@ class KeyShelf:
 
     def revoke(self, key: str) -> None:
         """Ends a key."""
-        self.records[key_hash(key)] = replace(self.records[key_hash(key)], revoked_us=1)
+        self.records[hash_key(key)] = replace(self.records[hash_key(key)], revoked_us=1)
 
 
 @dataclass
@@ -91,7 +90,7 @@ async def test_a_key_is_its_caller() -> None:
     caller = await Access(shelf, is_required=True).identify(bearer(key), "proxy")
 
     assert caller == Caller(
-        shelf.records[key_hash(key)].id, frozenset({"proxy"}), policies=("strict",)
+        shelf.records[hash_key(key)].id, frozenset({"proxy"}), policies=("strict",)
     )
     assert caller.tenant == caller.key_id
     assert caller.owns(caller.key_id)
@@ -207,7 +206,7 @@ def test_only_the_hash_of_a_key_is_kept() -> None:
     assert len(key) > 40
     assert key != other
     assert key not in repr(record)
-    assert record.hash == key_hash(key)
+    assert record.hash == hash_key(key)
 
 
 @pytest.mark.parametrize(

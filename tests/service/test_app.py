@@ -13,7 +13,6 @@ from starlette.types import Receive, Scope, Send
 
 from scorers.errors import ModelError
 from service.access import Scope as KeyScope
-from service.access import new_key
 from service.app import create_app
 from service.errors import NotFound
 from service.metrics import Metrics
@@ -22,6 +21,7 @@ from service.parts import spool_dir, targets
 from service.policy import PolicyError
 from service.settings import Settings
 from service.sources import ConfigError
+from storage.keys import new_key
 from tests.fakes.local import Local, local_settings, serving_locally
 from tests.fakes.upstream import Upstream
 from tests.fakes.word_engine import WordEngine, WordHeads

@@ -19,11 +19,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from service.access import key_hash
 from service.cli import main
 from service.commands.export import moment_us
 from storage import migrate
 from storage.ids import new_id, now_us
+from storage.keys import hash_key
 from storage.records import ComparisonRecord, KeyRecord
 from storage.store import Store
 from tests.fakes.local import exchange
@@ -160,7 +160,7 @@ def test_a_key_is_shown_once(run: Run, url: str) -> None:
 
     assert code == 0
     assert [(k.name, k.hash, k.scopes, k.policies) for k in keys(url)] == [
-        ("web", key_hash(key), ("proxy", "admin"), ("default",))
+        ("web", hash_key(key), ("proxy", "admin"), ("default",))
     ]
     assert "web" in shown
     assert key not in shown

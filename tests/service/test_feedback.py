@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from service.access import Scope, new_key
+from service.access import Scope
+from storage.keys import new_key
 from tests.fakes.local import Local, exchange, local_settings, serving_locally
 
 

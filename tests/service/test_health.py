@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from scorers.engine import Health
-from service.access import new_key
 from service.state import KEY
 from storage.errors import StoreUnavailable
+from storage.keys import new_key
 from storage.store import Store
 from tests.fakes.local import local_settings, serving_locally
 from tests.fakes.word_engine import WordEngine, WordHeads
