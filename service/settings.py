@@ -273,7 +273,7 @@ class Timeouts(Section):
 
     connect_s: float = Field(default=5.0, gt=0, description="Connecting to an upstream.")
     head_s: float = Field(default=300.0, gt=0, description="The first byte of an upstream's reply.")
-    idle_s: float = Field(default=60.0, gt=0, description="The next byte of an upstream's reply.")
+    idle_s: float = Field(default=300.0, gt=0, description="The next byte of an upstream's reply.")
     drain_s: float = Field(
         default=20.0, ge=0, description="Exchanges in flight when the proxy stops."
     )

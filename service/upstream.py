@@ -110,7 +110,7 @@ class UpstreamTimeouts:
 
     connect_s: float = 5.0
     head_s: float = 300.0
-    idle_s: float = 60.0
+    idle_s: float = 300.0
 
 
 class AiohttpReply:
@@ -182,7 +182,11 @@ class AiohttpUpstream:
     async def start(self) -> None:
         """Opens the connection pool."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=60),
+            # Uvicorn, which serves many models, closes idle connections after five seconds; one
+            # that is reused in that moment would fail a request.
+            connector=aiohttp.TCPConnector(
+                limit=self._connections, keepalive_timeout=4.0, ttl_dns_cache=60
+            ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
