@@ -255,6 +255,8 @@ class StreamDriver:
         vetoed = command.without | self._veto.vetoed
         data = self._dialect.without(event, vetoed) if vetoed else event.raw
         self._out.append(data)
+        if data == event.raw:
+            self._dialect.sent(event)
         self._is_torn = bool(data) and not data.endswith((b"\n", b"\r"))
         if not self._has_recorded:
             self._deliver(event, vetoed)

@@ -42,6 +42,10 @@ class StreamDialect(Protocol):
         """
         ...
 
+    def sent(self, event: Event) -> None:
+        """The event has left for the client, whole: what `refusal` writes may depend on it."""
+        ...
+
     def messages(self) -> dict[int, dict[str, Any]]:
         """The messages as the model wrote them so far, by choice, tool calls included."""
         ...

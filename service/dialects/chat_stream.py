@@ -55,6 +55,9 @@ class ChatStream:
             body=body,
         )
 
+    def sent(self, event: Event) -> None:
+        """A chat chunk stands for itself: nothing to remember."""
+
     def messages(self) -> dict[int, dict[str, Any]]:
         """The messages as the model wrote them so far, by choice, tool calls included."""
         return self._assembly.messages()
