@@ -95,16 +95,17 @@ class Flow:
         *,
         began: float,
     ) -> None:
-        if reply.status == 200 and reply.content_type == "text/event-stream":
+        is_reply = 200 <= reply.status < 300
+        if is_reply and reply.content_type == "text/event-stream":
             tools = StreamTools(self.judge, self.recorder, self.meter, self.limits)
             await StreamDriver(tools, call, client, reply, began=began).drive(prompt)
             return
         body = await self._racing(call, prompt, reply.read(self.limits.reply_bytes))
         call.run.timings.upstream_s = time.monotonic() - began
-        if reply.status != 200:
-            await self._pass_error(call, client, prompt, reply, body)
-        else:
+        if is_reply:
             await self._plain(call, client, prompt, reply, body)
+        else:
+            await self._pass_error(call, client, prompt, reply, body)
 
     async def _plain(
         self,
@@ -123,8 +124,9 @@ class Flow:
             await self._heed(call, prompt)
         if parsed is not None:
             body = self._render(call, parsed, body)
+        run.http_status = reply.status
         await self.recorder.keep(run)
-        await client.reply(200, head(run, reply.headers), body)
+        await client.reply(reply.status, head(run, reply.headers), body)
 
     def _parse(self, call: Call, body: bytes) -> Reply | None:
         """The reply; one that cannot be read passes only where nothing may be changed."""

@@ -348,7 +348,7 @@ class StreamDriver:
     async def _start(self) -> None:
         run = self._run
         run.timings.first_release_s = time.monotonic() - run.timings.started
-        await self._client.start(200, head(run, self._reply.headers))
+        await self._client.start(self._reply.status, head(run, self._reply.headers))
 
 
 def _status(failure: FairleadError) -> Status:

@@ -470,6 +470,17 @@ async def test_an_upstreams_own_error_passes_untouched(
     assert proxy.record.status == "upstream_error"
 
 
+@pytest.mark.parametrize("status", [201, 203])
+async def test_every_success_is_scored(upstream: Upstream, status: int) -> None:
+    """An upstream that answers with another 2xx does not slip by unscored."""
+    upstream.script = Status(status, completion(f"{BAD}."))
+    async with running(Setting(upstream.url)) as proxy:
+        got = await proxy.chat()
+
+    assert got.status_code == status
+    assert got.json()["choices"][0]["finish_reason"] == "content_filter"
+
+
 async def test_a_stream_cut_in_the_middle_is_told(upstream: Upstream) -> None:
     """A cut upstream: what came is scored and delivered, then an error frame follows."""
     events = text_events("One. ", "Two. ", "Three")
