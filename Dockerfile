@@ -37,7 +37,7 @@ RUN /opt/fairlead/bin/pip install '.[postgres]' \
 FROM python-gpu AS gpu
 COPY --from=build-gpu /opt/fairlead /opt/fairlead
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/fairlead fairlead
-ENV PATH=/opt/fairlead/bin:$PATH PYTHONUNBUFFERED=1 FAIRLEAD_SCORING__PROVIDER=cuda
+ENV PATH=/opt/fairlead/bin:$PATH PYTHONUNBUFFERED=1
 USER fairlead
 WORKDIR /var/lib/fairlead
 VOLUME /var/lib/fairlead
