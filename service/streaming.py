@@ -33,6 +33,9 @@ from service.veto import (
 AHEAD_CHUNKS = 64
 """How many chunks may wait before the upstream is no longer read."""
 
+AFTER_DONE_S = 0.1
+"""How long an upstream that said `[DONE]` has to end its body, so that its connection is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamTools:
@@ -79,10 +82,12 @@ class StreamDriver:
         """Runs the stream to its end."""
         if prompt is not None:
             self._await_prompt(prompt)
-        self._spawn(self._read())
+        reader = self._spawn(self._read())
         try:
             while not self._veto.is_over:
                 await self._carry_out(await self._next())
+            if self._veto.has_done:
+                await asyncio.wait({reader}, timeout=AFTER_DONE_S)
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -99,10 +104,11 @@ class StreamDriver:
             error = prompt.exception()
             self._inbox.put_nowait(("crash", error) if error else ("prompt", prompt.result()))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

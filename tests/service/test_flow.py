@@ -514,6 +514,17 @@ async def test_an_upstreams_error_frame_passes(upstream: Upstream) -> None:
     assert proxy.record.status == "upstream_error"
 
 
+async def test_a_connection_is_kept_for_the_next_stream(upstream: Upstream) -> None:
+    """An upstream that ends its body a little after `[DONE]` keeps its connection."""
+    upstream.script = Stream([*text_events("One."), b""], delay_s=0.01)
+    async with running(Setting(upstream.url)) as proxy:
+        for _ in range(3):
+            await proxy.chat(stream=True)
+            await asyncio.sleep(0.05)
+
+    assert upstream.connections == 1
+
+
 async def test_a_stream_without_done_passes_as_it_is(upstream: Upstream) -> None:
     """Some upstreams send no end mark: nothing is added."""
     events = text_events("One. ", "Two.", done=False)
