@@ -40,7 +40,7 @@ def _run(options: argparse.Namespace) -> int:
     for name in chosen:
         scenario = SCENARIOS[name]
         measured[name] = scenario(limits)
-        show(console, name, (scenario.__doc__ or "").strip(), measured[name])
+        show(console, name, (scenario.__doc__ or "").strip().partition("\n")[0], measured[name])
     show_machine(console, time.monotonic() - started)
     if options.json:
         options.json.write_text(json.dumps(_plain(measured), indent=2))

@@ -33,6 +33,7 @@ _COLUMNS = {
     "added_last_p95_ms": ("added p95", 1),
     "added_last_p99_ms": ("added p99", 1),
     "tokens_per_s": ("padded tokens/s", 0),
+    "share_of_session": ("of the session's", 2),
     "unscored": ("unscored %", 1),
     "errors": ("errors", 0),
 }

@@ -17,6 +17,8 @@ from load_tests import closed_loop, open_loop
 from load_tests.closed_loop import Load
 from load_tests.contender import Contender, Record, bare, body, fairlead, litellm, running, upstream
 from load_tests.open_loop import StreamTimes, percentile
+from load_tests.scoring import SHAPES, direct
+from scorers.catalog import load as load_model
 
 Policy = dict[str, Any]
 OFF: Policy = {"mode": "off"}
@@ -118,11 +120,18 @@ def _settled(contender: Contender, rows: int) -> Record:
 
 
 def closed(
-    make: Make, options: Options, *, payload: bytes, loads: Mapping[int, float], with_peers: bool
+    make: Make,
+    options: Options,
+    *,
+    payload: bytes,
+    loads: Mapping[int, float],
+    with_peers: bool,
+    beside: Callable[[], None] | None = None,
 ) -> list[Row]:
     """Closed-loop rounds, the contenders taking turns within each; medians over the rounds.
 
     `loads` maps a number of connections to the length of its rounds, in parts of the usual.
+    `beside` is done once in each round, while the servers idle.
     """
     program = options.litellm if with_peers else None
     with _field(make, program, with_bare=with_peers) as everybody:
@@ -131,6 +140,8 @@ def closed(
             _round(contender, payload, 4, 1)
         seen: dict[tuple[str, int], list[Load]] = {}
         for _ in range(options.rounds):
+            if beside is not None:
+                beside()
             for connections, part in loads.items():
                 for contender in contenders:
                     load = _round(contender, payload, connections, part * options.seconds)
@@ -183,9 +194,27 @@ def passthrough_stream(options: Options) -> list[Row]:
 
 
 def scored(options: Options) -> list[Row]:
-    """Plain replies of twelve sentences with context: all scorers against none."""
-    payload = body("long", context=True)
-    return closed(_scoring, options, payload=payload, loads={16: 3, 1: 1}, with_peers=False)
+    """Plain replies of twelve sentences with context: all scorers against none.
+
+    In the same rounds the scoring model's session is called directly, at several batch sizes.
+    """
+    payload, model = body("long", context=True), load_model()
+    speeds: dict[tuple[int, int], list[float]] = {}
+
+    def alone() -> None:
+        for shape in SHAPES:
+            speed = direct(model, shape, options.seconds / 2)
+            speeds.setdefault(shape, []).append(speed.per_second)
+
+    rows = closed(
+        _scoring, options, payload=payload, loads={16: 3, 1: 1}, with_peers=False, beside=alone
+    )
+    medians = {shape: statistics.median(found) for shape, found in speeds.items()}
+    (count, length), best = max(medians.items(), key=lambda pair: pair[1])
+    for row in rows:
+        if "tokens_per_s" in row.figures:
+            row.figures["share_of_session"] = row.figures["tokens_per_s"] / best
+    return [Row("session alone", f"{count} × {length} tokens", {"tokens_per_s": best}), *rows]
 
 
 def streams(options: Options) -> list[Row]:
