@@ -257,8 +257,7 @@ class StreamDriver:
 
     def _release(self, command: Release) -> None:
         event = command.event
-        # Also what a vetoed choice sends beside text (ids, log-probabilities, sound) must not pass.
-        vetoed = command.without | self._veto.vetoed
+        vetoed = command.without
         data = self._dialect.without(event, vetoed) if vetoed else event.raw
         self._out.append(data)
         if data == event.raw:

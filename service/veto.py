@@ -203,7 +203,7 @@ class StreamVeto:
 
     def tail(self) -> list[tuple[Event, frozenset[int]]]:
         """The events that leave after the record, with the choices that are taken out of each."""
-        return [(held.event, held.choices & self.vetoed) for held in self._queue]
+        return [(held.event, self.vetoed) for held in self._queue]
 
     def next_tick(self) -> float | None:
         """When `tick` is due next, in the driver's own clock; None for not at all."""
@@ -372,12 +372,11 @@ class StreamVeto:
         )
 
     def _release(self, held: _Held) -> Iterator[Command]:
-        # An event without text may name choices that only its dialect can see.
-        is_mute = not held.choices and held.event.body is not None
-        vetoed = self.vetoed if is_mute else held.choices & self.vetoed
+        # Also what a choice says beside its text must not pass, and only its dialect sees that.
+        vetoed = self.vetoed
         for index in held.choices - vetoed:
             self._choices[index].has_begun = True
-        if held.choices and vetoed == held.choices and held.event.usage is None:
+        if held.choices and held.choices <= vetoed and held.event.usage is None:
             return
         yield Release(held.event, vetoed, held.since)
 

@@ -146,7 +146,7 @@ def test_a_veto_after_the_finish_came_takes_its_place() -> None:
         >> usage() << []
         >> done() << []
         >> veto() << ["Record"]
-        >> kept() << [refused(has_begun=False), sent("<usage>"), sent("<done>"), over()]
+        >> kept() << [refused(has_begun=False), sent("<usage>", 0), sent("<done>", 0), over()]
     )  # fmt: skip
 
 
@@ -158,10 +158,10 @@ def test_other_choices_go_on() -> None:
         >> say("Good.\n", choice=1) << [ask(0, 6, choice=1)]
         >> veto(0) << [refused(has_begun=False)]
         >> say("Worse.\n") << []
-        >> clear(1) << [sent("Good.\n")]
+        >> clear(1) << [sent("Good.\n", 0)]
         >> stop(1) << []
         >> done() << ["Record"]
-        >> kept() << [sent("<stop>"), sent("<done>"), over()]
+        >> kept() << [sent("<stop>", 0), sent("<done>", 0), over()]
     )  # fmt: skip
 
 
@@ -184,7 +184,7 @@ def test_the_upstream_is_drained_for_usage() -> None:
         >> say("More.\n") << []
         >> usage() << []
         >> done() << ["Record"]
-        >> kept() << [refused(has_begun=False), sent("<usage>"), sent("<done>"), over()]
+        >> kept() << [refused(has_begun=False), sent("<usage>", 0), sent("<done>", 0), over()]
     )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def test_chase_lets_text_out_and_cuts() -> None:
         >> stop() << []
         >> done() << []
         >> veto() << ["Record"]
-        >> kept() << [refused(), sent("<done>"), over()]
+        >> kept() << [refused(), sent("<done>", 0), over()]
     )  # fmt: skip
 
 
