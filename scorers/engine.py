@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ from scorers.serving import ServingModel
 from scorers.types import Score, Subject
 
 __all__ = ["BatchLimits", "Engine", "EngineLimits", "EngineObserver", "Health", "NoObserver"]
+
+R = TypeVar("R")
 
 _LONGEST_RESTART_S = 30.0
 _HEALTHY_S = 60.0
@@ -180,13 +182,41 @@ class Engine:
         A bounded number is inside at any time, and they wait for room instead of
         being refused. The first error ends it all.
         """
-        results: dict[int, dict[str, Score]] = {}
+
+        async def score(subject: Subject) -> dict[str, Score]:
+            await self._has_room(_weight(subject), deadline)
+            return await self.score(subject, scorers=scorers, deadline=deadline)
+
+        return await self._in_turn(subjects, score)
+
+    async def score_each(
+        self,
+        subjects: Iterable[Subject],
+        *,
+        scorers: Collection[str] | None = None,
+        deadline: float | None = None,
+    ) -> list[dict[str, Score] | ScorerError]:
+        """As `score_many`, but an error stands in the place of its subject and ends nothing."""
+
+        async def score(subject: Subject) -> dict[str, Score] | ScorerError:
+            try:
+                await self._has_room(_weight(subject), deadline)
+                return await self.score(subject, scorers=scorers, deadline=deadline)
+            except ScorerError as error:
+                return error
+
+        return await self._in_turn(subjects, score)
+
+    async def _in_turn(
+        self, subjects: Iterable[Subject], score: Callable[[Subject], Awaitable[R]]
+    ) -> list[R]:
+        """The results in the subjects' order, a bounded number of them under way."""
+        results: dict[int, R] = {}
         source = iter(enumerate(subjects))
 
         async def work() -> None:
             for at, subject in source:
-                await self._has_room(_weight(subject))
-                results[at] = await self.score(subject, scorers=scorers, deadline=deadline)
+                results[at] = await score(subject)
 
         await _together([work() for _ in range(self._limits.bulk_subjects)])
         return [results[at] for at in sorted(results)]
@@ -261,11 +291,19 @@ class Engine:
         for name in blamed:
             self._observer.failed(name, error.kind)
 
-    async def _has_room(self, tokens: int) -> None:
+    async def _has_room(self, tokens: int, deadline: float | None) -> None:
         """Waits until bulk work of this weight leaves half of the queue to others."""
-        while self._gate.tokens and self._gate.tokens + tokens > self._limits.queue_tokens // 2:
-            self._room.clear()
-            await self._room.wait()
+        left_s = None if deadline is None else deadline - time.monotonic()
+        try:
+            async with asyncio.timeout(left_s):
+                while (
+                    self._gate.tokens
+                    and self._gate.tokens + tokens > self._limits.queue_tokens // 2
+                ):
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError as error:
+            raise DeadlineExceeded("the deadline passed before there was room") from error
 
     async def _drained(self, limit_s: float) -> None:
         try:

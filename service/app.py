@@ -22,7 +22,7 @@ from service.middleware import BodyLimit, Outermost, error_headers
 from service.openapi import describe
 from service.parts import Given, open_state
 from service.policy import PolicyError, ThresholdSource
-from service.routes import feedback, health, interactions, preferences
+from service.routes import feedback, health, interactions, preferences, scoring
 from service.routes.proxy import Proxy, ScoredRoute, proxied_routes
 from service.settings import Settings
 from service.sources import ConfigError
@@ -36,7 +36,13 @@ logger = logging.getLogger("fairlead.http")
 START_FAILURES = (ConfigError, PolicyError, ModelError, storage_errors.StorageError)
 """What keeps a service from starting; each says what to do."""
 
-ROUTERS = (feedback.router, interactions.router, preferences.router, health.router)
+ROUTERS = (
+    feedback.router,
+    interactions.router,
+    preferences.router,
+    scoring.router,
+    health.router,
+)
 
 
 class Service(FastAPI):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from scorers.errors import ScorerError
@@ -24,6 +25,16 @@ class ScoringEngine(Protocol):
         deadline: float | None = None,
     ) -> Mapping[str, Score]:
         """A score for each of the named scorers; raises `ScorerError`."""
+        ...
+
+    async def score_each(
+        self,
+        subjects: Iterable[Subject],
+        *,
+        scorers: Collection[str] | None = None,
+        deadline: float | None = None,
+    ) -> Sequence[Mapping[str, Score] | ScorerError]:
+        """The same for many subjects, in their order; an error stands in its subject's place."""
         ...
 
 
@@ -65,6 +76,36 @@ class Judge:
             end=window.stop,
         )
         return await self._judge(subject, policy, model=ask.model)
+
+    async def many(
+        self, subjects: Sequence[Subject], policy: Policy, *, deadline: float
+    ) -> list[Verdict]:
+        """The verdicts on many texts, in their order, each side as one bulk of work.
+
+        `deadline` is a time of `time.monotonic()` and holds for all of them. This is no
+        traffic: neither verdicts nor risks are counted.
+        """
+        verdicts: dict[int, Verdict] = {}
+
+        async def judge_side(side: Side) -> None:
+            places = [at for at, subject in enumerate(subjects) if subject.side is side]
+            scores = await self._scores_of(
+                [subjects[at] for at in places], policy.scorers(side), deadline
+            )
+            for at, found in zip(places, scores, strict=True):
+                failure = found.kind if isinstance(found, ScorerError) else None
+                known = None if isinstance(found, ScorerError) else found
+                verdicts[at] = policy.judge(side, known, failure=failure)
+
+        await asyncio.gather(*(judge_side(side) for side in Side))
+        return [verdicts[at] for at in range(len(subjects))]
+
+    async def _scores_of(
+        self, subjects: list[Subject], scorers: Collection[str], deadline: float
+    ) -> Sequence[Mapping[str, Score] | ScorerError]:
+        if not scorers or not subjects:
+            return [{} for _ in subjects]
+        return await self._engine.score_each(subjects, scorers=scorers, deadline=deadline)
 
     async def _judge(self, subject: Subject, policy: Policy, *, model: str) -> Verdict:
         deadline = time.monotonic() + policy.deadline_s

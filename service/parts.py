@@ -24,7 +24,13 @@ from service.dialects.base import ReadLimits
 from service.flow import Flow
 from service.judge import Judge
 from service.metrics import Metrics
-from service.policy import Policies, ScorerHeads, ThresholdSource, compile_policies
+from service.policy import (
+    Policies,
+    ScorerHeads,
+    ThresholdSource,
+    check_names,
+    compile_policies,
+)
 from service.recorder import Recorder
 from service.routes.proxy import Proxy
 from service.settings import Scoring, Settings
@@ -75,6 +81,17 @@ class NoScorers:
         del subject, scorers, deadline
         raise EngineStopped("no policy scores anything, so no model was loaded")
 
+    async def score_each(
+        self,
+        subjects: Iterable[Subject],
+        *,
+        scorers: Collection[str] | None = None,
+        deadline: float | None = None,
+    ) -> NoReturn:
+        """Nobody scores."""
+        del subjects, scorers, deadline
+        raise EngineStopped("no policy scores anything, so no model was loaded")
+
 
 async def open_state(
     settings: Settings, stack: AsyncExitStack, *, given: Given, metrics: Metrics
@@ -89,6 +106,7 @@ async def open_state(
     writer = await _open_writer(settings, store, stack, metrics)
     engine, heads = await _open_engine(settings, stack, given=given, metrics=metrics)
     policies = compile_policies(settings.policies, heads)
+    check_names("scoring.reward", settings.scoring.reward, heads)
     for rule in policies.left_out:
         logger.warning("rule left out", extra={"rule": str(rule)})
     upstream = given.upstream or await _open_upstream(settings, stack)

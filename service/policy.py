@@ -279,6 +279,15 @@ def _refuse_what_comes_later(where: str, settings: RuleSettings) -> None:
         raise PolicyError(f"{where}.mode: `twin` arrives with a later version; use `classifier`")
 
 
+def check_names(where: str, names: Iterable[str], source: ThresholdSource) -> None:
+    """Raises `PolicyError` for a name that is neither a scorer nor a head, and tells the nearest.
+
+    A scorer that only the loaded model lacks is known.
+    """
+    for name in names:
+        _find(f"{where}.{name}", name, source)
+
+
 def _find(where: str, name: str, source: ThresholdSource) -> tuple[str, tuple[str, ...]] | None:
     """The scorer and heads that a rule's name means; None where only the loaded model lacks it."""
     if name in source.scorers:

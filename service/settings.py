@@ -216,6 +216,16 @@ class Scoring(Section):
     batch_tokens: int | None = Field(
         default=None, gt=0, description="Padded tokens in one batch, at most."
     )
+    bulk_deadline_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="Time that one `/v1/score` or `/v1/moderations` request may take.",
+    )
+    reward: dict[str, float] = Field(
+        default={"toxicity": -1.0, "faithfulness": -1.0},
+        description="Weights of the risks in `/v1/score`'s `reward`, by rule on replies.",
+    )
 
 
 class Limits(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from scorers.errors import ScorerError
@@ -51,6 +51,22 @@ class WordEngine:
         if self.failure is not None:
             raise self.failure
         return {name: self._score(name, subject) for name in scorers or ()}
+
+    async def score_each(
+        self,
+        subjects: Iterable[Subject],
+        *,
+        scorers: Collection[str] | None = None,
+        deadline: float | None = None,
+    ) -> list[dict[str, Score] | ScorerError]:
+        """The same for many subjects, a failure in its subject's place."""
+        found: list[dict[str, Score] | ScorerError] = []
+        for subject in subjects:
+            try:
+                found.append(await self.score(subject, scorers=scorers, deadline=deadline))
+            except ScorerError as error:
+                found.append(error)
+        return found
 
     def _score(self, name: str, subject: Subject) -> Score:
         if name == "faithfulness":

@@ -48,6 +48,18 @@ class WordEngine:
         score = Score("toxicity", subject.side, MODEL, risk, heads={"toxic": risk})
         return {"toxicity": score}
 
+    async def score_each(
+        self,
+        subjects: Iterable[Subject],
+        *,
+        scorers: Collection[str] | None = None,
+        deadline: float | None = None,
+    ) -> list[Mapping[str, Score] | ScorerError]:
+        """The same for many texts, a failure in its text's place."""
+        if self.failure is not None:
+            return [self.failure for _ in subjects]
+        return [await self.score(s, scorers=scorers, deadline=deadline) for s in subjects]
+
     def health(self) -> Health:
         """Always ready."""
         return Health(

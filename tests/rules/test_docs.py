@@ -17,6 +17,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 ROUTES = (
     ("post", "/v1/chat/completions"),
     ("get", "/v1/{path}"),
+    ("post", "/v1/score"),
     ("post", "/v1/feedback"),
     ("get", "/v1/feedback"),
     ("post", "/v1/feedback/comparisons"),

@@ -534,6 +534,28 @@ async def test_bulk_ends_with_its_first_error() -> None:
         assert bench.engine.health().queue_tokens == 0
 
 
+async def test_each_subject_may_fail_for_itself() -> None:
+    """An error stands in its subject's place, and the others have their scores."""
+    async with Bench(scorers=(BrokenScorer("broken"),)) as bench:
+        found = await bench.engine.score_each(map(prompt, ["a", "fail in rows", "b"] * 9))
+
+        assert [isinstance(one, ScorerFailed) for one in found] == [False, True, False] * 9
+        assert bench.engine.health().queue_tokens == 0
+
+
+async def test_bulk_waits_for_room_until_its_deadline() -> None:
+    """Bulk work for which there is no room in time fails with its deadline, and hangs nobody."""
+    async with Bench(EngineLimits(queue_tokens=60)) as bench:
+        busy = await bench.busy()
+        others = await bench.inside("o " * 30)
+
+        [found] = await bench.engine.score_each([prompt("b")], deadline=time.monotonic() + 0.02)
+
+        assert isinstance(found, DeadlineExceeded)
+        bench.session.gate.set()
+        await asyncio.gather(busy, *others)
+
+
 async def test_embeddings(bench: Bench) -> None:
     """Embeddings come back one for each text, in order, equal texts alike."""
     embeddings = await bench.engine.embed(["one", "three", "one"])
