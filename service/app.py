@@ -22,7 +22,7 @@ from service.middleware import BodyLimit, Outermost, error_headers
 from service.openapi import describe
 from service.parts import Given, open_state
 from service.policy import PolicyError, ThresholdSource
-from service.routes import feedback, health, interactions, preferences, scoring
+from service.routes import feedback, health, interactions, moderations, preferences, scoring
 from service.routes.proxy import Proxy, ScoredRoute, proxied_routes
 from service.settings import Settings
 from service.sources import ConfigError
@@ -41,6 +41,7 @@ ROUTERS = (
     interactions.router,
     preferences.router,
     scoring.router,
+    moderations.router,
     health.router,
 )
 

@@ -77,7 +77,7 @@ async def score(body: ScoreBody, request: Request, caller: Scoring) -> Response:
     fails open, and is answered 503 where it fails closed.
     """
     state = state_of(request)
-    policy = choose_policy(state, caller, ROUTE, requested=body.policy)
+    policy = choose_policy(state, caller, ROUTE, requested=body.policy, param="policy")
     _expect_context(body.items, limit=state.settings.limits.context_items)
     found = [list(_subjects(item)) for item in body.items]
     flat = [subject for subjects in found for subject in subjects]
@@ -91,14 +91,20 @@ async def score(body: ScoreBody, request: Request, caller: Scoring) -> Response:
 
 
 def choose_policy(
-    state: State, caller: Caller, route: str, *, requested: str | None = None, model: str = ""
+    state: State,
+    caller: Caller,
+    route: str,
+    *,
+    requested: str | None,
+    model: str = "",
+    param: str = "fairlead.policy",
 ) -> Policy:
-    """The policy of a local route, chosen as for the proxied ones."""
+    """The policy of a local route, chosen as for the proxied ones; `param` names the wish."""
     allowed = caller.policies if caller.key_id else None
     try:
         return state.policies.choose(route, model, requested=requested, allowed=allowed)
     except FairleadError as error:
-        error.param = "policy"
+        error.param = error.param and param
         raise
 
 

@@ -18,6 +18,7 @@ ROUTES = (
     ("post", "/v1/chat/completions"),
     ("get", "/v1/{path}"),
     ("post", "/v1/score"),
+    ("post", "/v1/moderations"),
     ("post", "/v1/feedback"),
     ("get", "/v1/feedback"),
     ("post", "/v1/feedback/comparisons"),
