@@ -133,8 +133,9 @@ class StoreUnavailable(FairleadError):
 
 
 class UpstreamError(FairleadError):
-    """The upstream failed."""
+    """The upstream failed. `is_unsent` says that nothing of the request had gone out."""
 
+    is_unsent = False
     status = 502
     code = "upstream_error"
     type = "upstream_error"

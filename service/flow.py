@@ -27,6 +27,7 @@ from service.errors import (
 )
 from service.exchange import CONTENT, Reply, Status, Verdict
 from service.judge import Judge
+from service.middleware import error_headers
 from service.recorder import Recorder, Run
 from service.streaming import StreamDriver, StreamTools
 from service.upstream import Upstream, UpstreamReply
@@ -208,7 +209,7 @@ class Flow:
 
     async def _send(self, call: Call) -> UpstreamReply:
         ask = call.run.ask
-        return await self.upstream.send(
+        reply = await self.upstream.send(
             call.target,
             call.dialect.upstream_paths[ask.route],
             method="POST",
@@ -216,6 +217,8 @@ class Flow:
             body=ask.body,
             query=call.query,
         )
+        call.run.upstream = reply.upstream
+        return reply
 
     async def _racing(
         self, call: Call, prompt: asyncio.Task[Verdict] | None, work: Coroutine[Any, Any, T]
@@ -249,7 +252,8 @@ class Flow:
             await self.recorder.keep(run)
         if not client.has_started:
             body = call.dialect.error(error)
-            await client.reply(error.status, head(run, JSON_HEADERS), body)
+            headers = [*JSON_HEADERS, *error_headers(error).items()]
+            await client.reply(error.status, head(run, headers), body)
 
     async def _refuse_prompt(self, call: Call, client: Client) -> None:
         run = call.run

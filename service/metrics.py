@@ -151,6 +151,15 @@ class Metrics:
             "time_to_first_token_seconds", "Time to an upstream's first token.", _SLOW_S,
             "route", "model",
         )  # fmt: skip
+        self._retries = self._counter(
+            "upstream_retries", "Requests sent again.", "upstream", "reason"
+        )
+        self._fallbacks = self._counter(
+            "upstream_fallbacks", "Requests sent to an upstream's fallback.", "upstream"
+        )
+        self._refused = self._counter(
+            "upstream_refused", "Requests that found no free place in time.", "upstream"
+        )
         self._held = self._histogram(
             "held_seconds", "Time for which streamed text waited for its scores.", _FAST_S
         )()
@@ -203,6 +212,18 @@ class Metrics:
     def first_token(self, route: str, model: str | None, seconds: float) -> None:
         """An upstream's first token came."""
         self._first_token(route, self.models.label(model)).observe(seconds)
+
+    def retried(self, upstream: str, reason: str) -> None:
+        """A request is sent again; the reason is `unreachable`, `429` or `503`."""
+        self._retries(upstream, reason).inc()
+
+    def fell_back(self, upstream: str) -> None:
+        """A request went to the fallback of this upstream."""
+        self._fallbacks(upstream).inc()
+
+    def refused(self, upstream: str) -> None:
+        """A request found no free place at this upstream in time."""
+        self._refused(upstream).inc()
 
     def held(self, seconds: float) -> None:
         """Streamed text left after having waited."""

@@ -33,6 +33,7 @@ from service.policy import (
 )
 from service.recorder import Recorder
 from service.routes.proxy import Proxy
+from service.routing import Router
 from service.settings import Scoring, Settings
 from service.sources import ConfigError
 from service.state import HealthyEngine, State
@@ -109,7 +110,12 @@ async def open_state(
     check_names("scoring.reward", settings.scoring.reward, heads)
     for rule in policies.left_out:
         logger.warning("rule left out", extra={"rule": str(rule)})
-    upstream = given.upstream or await _open_upstream(settings, stack)
+    upstream = Router(
+        given.upstream or await _open_upstream(settings, stack),
+        targets(settings),
+        meter=metrics,
+        patience_s=settings.timeouts.head_s,
+    )
     access = Access(
         store,
         is_required=is_required(settings.listen.host, required=settings.access.required),
@@ -244,5 +250,17 @@ def targets(settings: Settings, environ: Mapping[str, str] = os.environ) -> tupl
                 f"upstreams: {upstream.name}: the environment variable {upstream.api_key_env} "
                 "is not set; set it, or take `api_key_env` out to pass the client's key on"
             )
-        found.append(Target(upstream.name, upstream.url, tuple(upstream.models), key))
+        found.append(
+            Target(
+                upstream.name,
+                upstream.url,
+                tuple(upstream.models),
+                key,
+                retries=upstream.retries,
+                max_backoff_s=upstream.max_backoff_s,
+                fallback=upstream.fallback,
+                max_concurrency=upstream.max_concurrency,
+                queue_s=upstream.queue_s,
+            )
+        )
     return tuple(found)

@@ -72,6 +72,32 @@ class UpstreamSettings(Section):
         default=None,
         description="Environment variable with its API key; else the client's is passed on.",
     )
+    retries: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Tries after the first, where no connection came or it said 429 or 503. Most "
+        "clients try again by themselves.",
+    )
+    max_backoff_s: float = Field(
+        default=8.0,
+        gt=0,
+        le=300,
+        description="Longest random wait before a try; a longer `retry-after` ends the tries.",
+    )
+    fallback: str | None = Field(
+        default=None,
+        description="Upstream asked when this one has no connection or stays 429 or 5xx; it gets "
+        "its own key, else the client's.",
+    )
+    max_concurrency: int | None = Field(
+        default=None, gt=0, description="Requests to it in flight, for each worker."
+    )
+    queue_s: float = Field(
+        default=10.0,
+        ge=0,
+        description="Time that a request waits for a free place; then it is answered 429.",
+    )
 
 
 class Threshold(Section):
@@ -336,6 +362,20 @@ class Settings(Section):
         names = [upstream.name for upstream in self.upstreams]
         if len(set(names)) < len(names):
             raise ValueError("two upstreams have the same name; each needs a `name` of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _fallbacks_end(self) -> Self:
+        following = {upstream.name: upstream.fallback for upstream in self.upstreams}
+        for name in following:
+            seen = [name]
+            while (fallback := following[seen[-1]]) is not None:
+                if fallback not in following:
+                    raise ValueError(f"{seen[-1]}.fallback: no upstream is named {fallback!r}")
+                if fallback in seen:
+                    circle = " -> ".join([*seen, fallback])
+                    raise ValueError(f"fallbacks go round in a circle: {circle}")
+                seen.append(fallback)
         return self
 
 

@@ -40,12 +40,22 @@ _READABLE |= {"zstd"} if compression_utils.HAS_ZSTD else set()
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One upstream: its base URL with the version, the models it serves, its key."""
+    """One upstream: its base URL with the version, the models it serves, its key.
+
+    `retries` are tries after the first, each after a wait of up to `max_backoff_s`; `fallback`
+    names the target that is asked then. At most `max_concurrency` calls are under way, and
+    others wait for `queue_s`. `Router` keeps to these.
+    """
 
     name: str
     url: str
     models: tuple[str, ...] = ("*",)
     api_key: str | None = None
+    retries: int = 0
+    max_backoff_s: float = 8.0
+    fallback: str | None = None
+    max_concurrency: int | None = None
+    queue_s: float = 10.0
 
     def serves(self, model: str) -> bool:
         """Whether the model's name matches one of the patterns."""
@@ -58,6 +68,8 @@ class UpstreamReply(Protocol):
     status: int
     headers: Headers
     content_type: str
+    upstream: str
+    """The name of the target that answered."""
 
     async def read(self, limit_bytes: int) -> bytes:
         """The whole body; over the limit is `UpstreamMalformed`."""
@@ -120,7 +132,7 @@ class AiohttpReply:
         self, response: aiohttp.ClientResponse, *, name: str, is_decoded: bool, idle_s: float
     ) -> None:
         self._response = response
-        self._name = name
+        self._name = self.upstream = name
         self._idle_s = idle_s
         self.status = response.status
         self.content_type = response.content_type.lower()
@@ -246,13 +258,16 @@ def _mapped(name: str, *, has_head: bool) -> Iterator[None]:
         yield
     except UpstreamError:
         raise
+    except aiohttp.ConnectionTimeoutError as error:
+        raise _unsent(UpstreamTimeout(f"no connection to the upstream {name} in time")) from error
     except (TimeoutError, aiohttp.ServerTimeoutError) as error:
         raise UpstreamTimeout(f"the upstream {name} did not answer in time") from error
     except aiohttp.ClientConnectorError as error:
         reason = error.os_error.strerror or type(error.os_error).__name__
-        raise UpstreamRefused(
+        refused = UpstreamRefused(
             f"no connection to the upstream {name} ({reason}); is it running, and is its url right?"
-        ) from error
+        )
+        raise _unsent(refused) from error
     except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
         raise UpstreamMalformed(f"the upstream {name} does not answer in HTTP") from error
     except (aiohttp.ClientPayloadError, http_exceptions.ContentEncodingError) as error:
@@ -260,3 +275,8 @@ def _mapped(name: str, *, has_head: bool) -> Iterator[None]:
     except (aiohttp.ClientError, OSError) as error:
         kind = UpstreamCut if has_head else UpstreamRefused
         raise kind(f"the connection to the upstream {name} was lost") from error
+
+
+def _unsent(error: UpstreamError) -> UpstreamError:
+    error.is_unsent = True
+    return error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from service.middleware import BodyLimit, Outermost
 from service.policy import Policies, Policy, Rule
 from service.recorder import Recorder
 from service.routes.proxy import Proxy, proxied_routes
+from service.routing import Router
 from service.upstream import AiohttpUpstream, Target, UpstreamTimeouts
 from service.veto import WindowLimits
 from storage.records import InteractionRecord
@@ -92,6 +93,7 @@ class Setting:
     )
     targets: tuple[Target, ...] = ()
     body_bytes: int = 1_000_000
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     source_pattern: str | None = None
 
 
@@ -107,8 +109,10 @@ class NoKeys:
 async def running(setting: Setting) -> AsyncIterator[Running]:
     """Runs the proxied routes on a free loopback port."""
     metrics = Metrics()
-    upstream = AiohttpUpstream(timeouts=setting.timeouts)
-    await upstream.start()
+    calls = AiohttpUpstream(timeouts=setting.timeouts)
+    await calls.start()
+    targets = setting.targets or (Target("default", setting.upstream_url),)
+    upstream = Router(calls, targets, meter=metrics, sleep=setting.sleep)
     flow = Flow(
         judge=Judge(setting.engine, metrics),
         upstream=upstream,
@@ -119,7 +123,7 @@ async def running(setting: Setting) -> AsyncIterator[Running]:
     proxy = Proxy(
         flow=flow,
         upstream=upstream,
-        targets=setting.targets or (Target("default", setting.upstream_url),),
+        targets=targets,
         policies=Policies({"default": setting.policy}),
         access=Access(NoKeys(), is_required=False),
         read_limits=ReadLimits(source_pattern=setting.source_pattern),
@@ -131,7 +135,7 @@ async def running(setting: Setting) -> AsyncIterator[Running]:
     app = Starlette(routes=proxied_routes(lambda _: proxy, by_route()), middleware=around)
     async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=10) as client:
         yield Running(url, client, setting.engine, setting.writer, metrics)
-    await upstream.stop()
+    await calls.stop()
 
 
 @contextlib.asynccontextmanager
