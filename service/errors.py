@@ -9,6 +9,7 @@ FairleadError
 ├── NotFound                 404  unknown id, route or model
 ├── Conflict                 409  would overwrite, or the id is ambiguous
 ├── Overloaded               429  refused at the door
+├── ClientLeft               499  nobody is there to be told
 ├── ReplyVetoed              403  the reply was vetoed and the policy's action is `error`
 ├── ScorerUnavailable        503  no score came and the policy is closed
 ├── StoreUnavailable         503  no record could be kept and the policy is strict
@@ -108,6 +109,13 @@ class Overloaded(FairleadError):
     status = 429
     code = "overloaded"
     type = "rate_limit_error"
+
+
+class ClientLeft(FairleadError):
+    """The client closed its connection before the answer was there; nobody is told."""
+
+    status = 499
+    code = "client_gone"
 
 
 class ReplyVetoed(FairleadError):

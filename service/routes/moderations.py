@@ -17,7 +17,7 @@ from service.policy import Policy
 from service.routes.feedback import ERRORS
 from service.routes.scoring import choose_policy, judged, scores_of
 from service.routes.views import answer
-from service.state import Needs, State, state_of
+from service.state import Needs, state_of
 from storage.ids import new_id
 
 ROUTE = "/v1/moderations"
@@ -77,7 +77,7 @@ async def moderate(body: ModerationBody, request: Request, caller: Scoring) -> R
             f"the policy {policy.name} has no rule on prompts that reads `toxic` or `harm`, so "
             "that there is nothing to moderate by"
         )
-    verdicts = await _verdicts(state, policy, texts_of(body.input))
+    verdicts = await _verdicts(request, policy, texts_of(body.input))
     results = [
         judgement(verdict, limits).to_dict() | {"fairlead": _told(policy, verdict)}
         for verdict in verdicts
@@ -86,10 +86,10 @@ async def moderate(body: ModerationBody, request: Request, caller: Scoring) -> R
     return answer({"id": new_id("modr"), "model": model, "results": results})
 
 
-async def _verdicts(state: State, policy: Policy, texts: list[str]) -> list[Verdict | None]:
+async def _verdicts(request: Request, policy: Policy, texts: list[str]) -> list[Verdict | None]:
     """One for each text, None for an empty one; `ScorerUnavailable` where a score is missing."""
     subjects = [Subject(Side.PROMPT, text) for text in texts if text]
-    found = iter(await judged(state, subjects, policy))
+    found = iter(await judged(request, subjects, policy))
     verdicts = [next(found) if text else None for text in texts]
     for at, verdict in enumerate(verdicts):
         if verdict is not None and verdict.failure is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from scorers.types import Side, Subject
 from service.access import Caller
-from service.errors import BadRequest, FairleadError, ScorerUnavailable
+from service.errors import BadRequest, ClientLeft, FairleadError, ScorerUnavailable
 from service.exchange import CONTENT, Ask, Outcome, Verdict, hardest
 from service.policy import Policy
 from service.recorder import Run
@@ -81,7 +82,7 @@ async def score(body: ScoreBody, request: Request, caller: Scoring) -> Response:
     _expect_context(body.items, limit=state.settings.limits.context_items)
     found = [list(_subjects(item)) for item in body.items]
     flat = [subject for subjects in found for subject in subjects]
-    verdicts = iter(await judged(state, flat, policy))
+    verdicts = iter(await judged(request, flat, policy))
     items = []
     for at, (item, subjects) in enumerate(zip(body.items, found, strict=True)):
         own = [next(verdicts) for _ in subjects]
@@ -108,10 +109,30 @@ def choose_policy(
         raise
 
 
-async def judged(state: State, subjects: Sequence[Subject], policy: Policy) -> list[Verdict]:
-    """The subjects' verdicts, within the time that bulk work may take."""
+async def judged(request: Request, subjects: Sequence[Subject], policy: Policy) -> list[Verdict]:
+    """The subjects' verdicts, within the time that bulk work may take.
+
+    Ends with `ClientLeft` as soon as the client has gone: the machine's time is others' then.
+    """
+    state = state_of(request)
     deadline = time.monotonic() + state.settings.scoring.bulk_deadline_s
-    return await state.proxy.flow.judge.many(subjects, policy, deadline=deadline)
+    judge = state.proxy.flow.judge
+    work = asyncio.create_task(judge.many(subjects, policy, deadline=deadline))
+    leaving = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientLeft("the client left before its scores were there")
+        return work.result()
+    finally:
+        work.cancel()
+        leaving.cancel()
+
+
+async def _gone(request: Request) -> None:
+    """Returns when the client has closed its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def scores_of(

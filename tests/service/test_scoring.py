@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,6 +45,24 @@ async def local(tmp_path: Path, engine: WordEngine) -> AsyncIterator[Local]:
     settings = local_settings(tmp_path, policies=POLICIES)
     async with serving_locally(settings, engine=engine, heads=Heads()) as running:
         yield running
+
+
+class Gated(WordEngine):
+    """An engine that never answers, and tells when it was asked and when it was let off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_asked = asyncio.Event()
+        self.was_cancelled = asyncio.Event()
+
+    async def score(self, subject: Any, *, scorers: Any = None, deadline: Any = None) -> Any:
+        """Waits for ever."""
+        self.was_asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.was_cancelled.set()
+            raise
 
 
 async def score(local: Local, *items: Any, **fields: Any) -> list[dict[str, Any]]:
@@ -221,6 +240,34 @@ async def test_nothing_is_recorded_or_counted_as_traffic(local: Local) -> None:
     assert page["items"] == []
     assert "fairlead_verdicts_total{" not in metrics
     assert 'fairlead_requests_total{model="",route="/v1/score",status="200"} 1.0' in metrics
+
+
+async def test_a_client_that_leaves_ends_the_work(tmp_path: Path) -> None:
+    """Scoring that nobody waits for is given up at once."""
+    engine = Gated()
+    app = create_app(local_settings(tmp_path, policies=POLICIES), engine=engine, heads=Heads())
+    body = b'{"items": [{"response": "x"}]}'
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if not engine.was_asked.is_set() and not sent:
+            sent.append(None)
+            return {"type": "http.request", "body": body}
+        await engine.was_asked.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with app.router.lifespan_context(app) as state:
+        scope = {
+            "type": "http", "method": "POST", "path": "/v1/score", "query_string": b"",
+            "headers": [(b"content-type", b"application/json")], "state": dict(state or {}),
+        }  # fmt: skip
+        await app(scope, receive, send)
+        await engine.was_cancelled.wait()
+
+    assert sent[1]["status"] == 499
 
 
 async def test_a_key_needs_the_proxys_scope(tmp_path: Path, engine: WordEngine) -> None:
