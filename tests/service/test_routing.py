@@ -12,9 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from service.routing import FIRST_BACKOFF_S, retry_after_s
+from service.errors import UpstreamTimeout
+from service.metrics import Metrics
+from service.routing import FIRST_BACKOFF_S, Router, retry_after_s
 from service.settings import Settings
-from service.upstream import Target, UpstreamTimeouts
+from service.upstream import AiohttpUpstream, Target, UpstreamTimeouts
 from tests.fakes.engine import ATTACK
 from tests.fakes.proxy import ENFORCE, OFF, Running, Setting, ask, running
 from tests.fakes.scripts import Hang, Raw, Status, Stream, plain, streamed
@@ -267,6 +269,21 @@ async def test_a_client_that_leaves_ends_the_wait(upstream: Upstream) -> None:
 
     assert record.status == "client_gone"
     assert coma.was_cancelled.is_set()
+    assert len(upstream.seen) == 1
+
+
+@pytest.mark.parametrize("script", [Hang(), BUSY])
+async def test_patience_ends(upstream: Upstream, script: Any) -> None:
+    """Tries, waits and fallback together take no longer than the exchange has patience."""
+    upstream.script = script
+    targets = Target("a", upstream.url, retries=1, fallback="b"), Target("b", upstream.url)
+    calls = AiohttpUpstream()
+    await calls.start()
+    router = Router(calls, targets, meter=Metrics(), patience_s=1.0, sleep=Coma())
+    with pytest.raises(UpstreamTimeout):
+        await router.send(targets[0], "/x", method="POST", headers=(), body=b"{}")
+    await calls.stop()
+
     assert len(upstream.seen) == 1
 
 
