@@ -129,6 +129,7 @@ class Event:
     end here with their finish reasons. `is_done` marks the stream's own end
     (`data: [DONE]`). `error` is the upstream's error object, where it sent one.
     `body` is the parsed JSON of the event, None where it has none (comments).
+    `head` is the object in it that has the reply's id and model, where that is not `body`.
     """
 
     raw: bytes
@@ -138,6 +139,7 @@ class Event:
     error: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
     body: dict[str, Any] | None = None
+    head: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,10 +181,11 @@ class StreamDriver:
         if event.deltas and run.timings.first_token_s is None:
             run.timings.first_token_s = now - self._began
         run.usage = event.usage or run.usage
-        if event.body is not None and run.reply_id is None:
+        named = event.head or event.body
+        if named is not None and run.reply_id is None:
             # Some upstreams open with an event whose id and model are empty.
-            run.reply_id = _text_or_none(event.body.get("id"))
-            run.reply_model = _text_or_none(event.body.get("model"))
+            run.reply_id = _text_or_none(named.get("id"))
+            run.reply_model = _text_or_none(named.get("model"))
         for index, reason in event.finished:
             run.finishes[index] = reason
         if event.error is not None:

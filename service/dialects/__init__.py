@@ -14,7 +14,11 @@ from service.dialects.base import Dialect
 GROUP = "fairlead.dialects"
 """The entry-point group in which a foreign dialect announces itself."""
 
-BUILTIN = (EntryPoint("chat", "service.dialects.chat:Chat", GROUP),)
+BUILTIN = (
+    EntryPoint("chat", "service.dialects.chat:Chat", GROUP),
+    EntryPoint("completions", "service.dialects.completions:Completions", GROUP),
+    EntryPoint("responses", "service.dialects.responses:Responses", GROUP),
+)
 
 NAMES = tuple(door.name for door in BUILTIN)
 """The dialects that are used unless told otherwise, in order."""

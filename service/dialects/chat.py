@@ -10,11 +10,22 @@ from typing import Any
 from service.dialects.base import ReadLimits, VetoNote
 from service.dialects.body import DONE, encode, encode_event, request_object, upstream_object
 from service.dialects.chat_stream import ChatStream, choice_index, choices_of
-from service.dialects.conversation import newest, read_turns, sources, transcript
-from service.dialects.extension import KEY, read_extension
+from service.dialects.conversation import newest, read_turns, transcript
+from service.dialects.extension import KEY
+from service.dialects.fields import (
+    is_stream,
+    read_context,
+    read_model,
+    read_n,
+    read_params,
+    read_tools,
+    take_extension,
+    text_or_none,
+    wants_usage,
+)
 from service.dialects.text import choice_texts
 from service.errors import BadRequest, FairleadError, UpstreamMalformed
-from service.exchange import Ask, Choice, Extension, Reply
+from service.exchange import Ask, Choice, Reply
 
 ROUTE = "/v1/chat/completions"
 _NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -37,16 +48,10 @@ class Chat:
     def parse(self, body: bytes, route: str, *, limits: ReadLimits) -> Ask:
         """The request; anything that is not one raises `BadRequest` naming the field."""
         asked = request_object(body, limits.max_depth)
-        if KEY in asked:
-            extension = read_extension(asked.pop(KEY), limits)
-            body = encode(asked)
-        else:
-            extension = Extension()
-        extension = replace(extension, user=extension.user or _text_or_none(asked.get("user")))
-        model, messages = _model(asked), _messages(asked)
+        extension, body = take_extension(asked, body, limits=limits)
+        extension = replace(extension, user=extension.user or text_or_none(asked.get("user")))
+        model, messages = read_model(asked), _messages(asked)
         turns = read_turns(messages)
-        found = sources(turns, limits.source_pattern)
-        room = limits.max_context_items - len(extension.context)
         return Ask(
             route=route,
             dialect=self.name,
@@ -55,12 +60,12 @@ class Chat:
             messages=messages,
             prompt=newest(turns),
             transcript=transcript(turns),
-            context=extension.context + tuple(found[max(0, len(found) - room) :]),
-            is_stream=_is_stream(asked),
-            wants_usage=_wants_usage(asked),
-            n=_n(asked, limits.max_choices),
-            tools=_tools(asked),
-            params=_params(asked),
+            context=read_context(extension, turns, limits=limits),
+            is_stream=is_stream(asked),
+            wants_usage=wants_usage(asked),
+            n=read_n(asked, limits.max_choices),
+            tools=read_tools(asked),
+            params=read_params(asked, _STRUCTURED, elsewhere=_KEPT_ELSEWHERE),
             extension=extension,
         )
 
@@ -72,8 +77,8 @@ class Chat:
         choices = tuple(_choice(choice, at) for at, choice in enumerate(choices_of(said)))
         usage = said.get("usage")
         return Reply(
-            id=_text_or_none(said.get("id")),
-            model=_text_or_none(said.get("model")),
+            id=text_or_none(said.get("id")),
+            model=text_or_none(said.get("model")),
             choices=choices,
             usage=usage if isinstance(usage, dict) else None,
             body=said,
@@ -146,61 +151,8 @@ def _choice(choice: Any, at: int) -> Choice:
     return Choice(index=index, message=message, channels=channels, finish_reason=reason)
 
 
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _model(asked: dict[str, Any]) -> str:
-    model = asked.get("model")
-    if isinstance(model, str) and model:
-        return model
-    raise BadRequest("`model` must be a string that names a model.", param="model")
-
-
 def _messages(asked: dict[str, Any]) -> list[dict[str, Any]]:
     messages = asked.get("messages")
     if isinstance(messages, list) and messages:
         return messages
     raise BadRequest("`messages` must be a list of at least one message.", param="messages")
-
-
-def _is_stream(asked: dict[str, Any]) -> bool:
-    stream = asked.get("stream")
-    if isinstance(stream, bool | None):
-        return bool(stream)
-    raise BadRequest("`stream` must be true or false.", param="stream")
-
-
-def _wants_usage(asked: dict[str, Any]) -> bool:
-    options = asked.get("stream_options")
-    if isinstance(options, dict | None):
-        return (options or {}).get("include_usage") is True
-    raise BadRequest("`stream_options` must be an object.", param="stream_options")
-
-
-def _n(asked: dict[str, Any], max_choices: int) -> int:
-    n = asked.get("n")
-    if n is None:
-        return 1
-    if isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= max_choices:
-        return n
-    raise BadRequest(f"`n` must be a whole number from 1 to {max_choices}.", param="n")
-
-
-def _tools(asked: dict[str, Any]) -> list[dict[str, Any]] | None:
-    tools = asked.get("tools")
-    if tools is None:
-        return None
-    if isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools):
-        return tools
-    raise BadRequest("`tools` must be a list of tool objects.", param="tools")
-
-
-def _params(asked: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in asked.items()
-        if name not in _KEPT_ELSEWHERE
-        and value is not None
-        and (name in _STRUCTURED or isinstance(value, str | int | float))
-    }

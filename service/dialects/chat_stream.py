@@ -25,6 +25,9 @@ class ChatStream:
     would break a client that parses while it reads.
     """
 
+    kind = CHUNK
+    id_prefix = "chatcmpl"
+
     def __init__(
         self, model: str, now: Callable[[], float], *, is_structured: bool = False
     ) -> None:
@@ -82,14 +85,14 @@ class ChatStream:
         """A delta with the refusal text, then the end of the choice as `content_filter`."""
         delta = {} if has_begun else {"role": "assistant"}
         delta[self._refusal_field] = note.refusal
-        head = self.head(note, CHUNK)
+        head = self.head(note, self.kind)
         said = head | {"choices": [_chunk(choice, delta, None)]}
         ended = head | {"choices": [_chunk(choice, {}, "content_filter")]}
         return encode_event(said) + encode_event(ended | {"fairlead": note.fairlead})
 
     def annotation(self, note: VetoNote) -> bytes:
         """An event that carries only the `fairlead` object."""
-        return encode_event(self.head(note, CHUNK) | {"choices": [], "fairlead": note.fairlead})
+        return encode_event(self.head(note, self.kind) | {"choices": [], "fairlead": note.fairlead})
 
     def failure(self, error: FairleadError) -> bytes:
         """An error frame and the end mark."""
@@ -102,7 +105,7 @@ class ChatStream:
     def head(self, note: VetoNote, kind: str) -> dict[str, Any]:
         """The top-level fields of an object of our own, as the running stream has them."""
         if not self._head:
-            self._head = {"id": f"chatcmpl-{note.fairlead.get('id', 'fairlead')}"}
+            self._head = {"id": f"{self.id_prefix}-{note.fairlead.get('id', 'fairlead')}"}
         defaults = {"created": int(self._now()), "model": self._model}
         return {"id": None, "object": kind} | defaults | self._head
 

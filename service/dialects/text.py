@@ -78,20 +78,21 @@ def _repeats(message: Mapping[str, Any], key: str) -> bool:
 
 
 def _other(key: str, value: Any) -> Texts:
-    if text := "\n".join(_nested(value)):
+    if text := "\n".join(nested_texts(value)):
         yield f"other:{key}", text
 
 
-def _nested(value: Any) -> Iterator[str]:
+def nested_texts(value: Any) -> Iterator[str]:
+    """Every text below a value, without what only names, types or seals."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
         for item in value:
-            yield from _nested(item)
+            yield from nested_texts(item)
     elif isinstance(value, dict):
         for key, item in value.items():
             if key not in _INNER_LABELS and not key.endswith(_LABEL_ENDS):
-                yield from _nested(item)
+                yield from nested_texts(item)
 
 
 def _content(content: Any) -> Texts:
@@ -103,13 +104,13 @@ def _content(content: Any) -> Texts:
             raise UpstreamMalformed("The upstream sent a content part that is not an object.")
         kind = part.get("type") if isinstance(part, dict) else None
         channel = {"thinking": REASONING, "reasoning": REASONING, "refusal": REFUSAL}
-        if text := "\n".join(_nested(part)):
+        if text := "\n".join(nested_texts(part)):
             yield (channel.get(kind, CONTENT) if isinstance(kind, str) else CONTENT), text
 
 
 def _under(channel: str) -> Callable[[Any], Texts]:
     def read(value: Any) -> Texts:
-        if text := "\n".join(_nested(value)):
+        if text := "\n".join(nested_texts(value)):
             yield channel, text
 
     return read

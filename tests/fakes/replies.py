@@ -127,6 +127,30 @@ def interleaved(streams: Sequence[Sequence[str]]) -> list[bytes]:
     return [*(event(data) for data in chunks), DONE]
 
 
+def text_completion(*texts: str, **extra: Any) -> bytes:
+    """A plain text completion with one choice for each text; `extra` as for `completion`."""
+    choices = [
+        {"text": text, "index": index, "logprobs": None, "finish_reason": "stop"}
+        for index, text in enumerate(texts)
+    ]
+    head = {"id": "cmpl-fake1", "object": "text_completion", "created": CREATED, "model": MODEL}
+    return encode(head | {"choices": choices, "usage": USAGE} | extra)
+
+
+def text_chunk(text: str, *, choice: int = 0, finish: str | None = None) -> dict[str, Any]:
+    """One event of a streamed text completion."""
+    said = {"text": text, "index": choice, "logprobs": None, "finish_reason": finish}
+    head = {"id": "cmpl-fake1", "object": "text_completion", "created": CREATED, "model": MODEL}
+    return head | {"choices": [said]}
+
+
+def text_completion_events(*pieces: str, choice: int = 0) -> list[bytes]:
+    """A whole streamed text completion of one choice."""
+    chunks = [text_chunk(piece, choice=choice) for piece in pieces]
+    chunks.append(text_chunk("", choice=choice, finish="stop"))
+    return [*(event(data) for data in chunks), DONE]
+
+
 def error_body(text: str, *, kind: str = "server_error", code: str | None = None) -> bytes:
     """An upstream's own error in OpenAI's envelope."""
     return encode({"error": {"message": text, "type": kind, "param": None, "code": code}})
