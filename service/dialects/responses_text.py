@@ -36,7 +36,7 @@ _LABELS = frozenset(
 )
 _LABEL_ENDS = ("_id", "_ids", "_url", "_signature", "_b64")
 _EVENT_LABELS = _LABELS | {"item_id", "response", "item", "part", "sequence_number", "error"}
-_NAMED = frozenset({"function_call", "custom_tool_call", "mcp_call", "mcp_approval_request"})
+_NAMED_ENDS = ("_call", "mcp_approval_request")
 _ARGUMENTS = frozenset({"arguments", "input", "code"})
 
 RESPONSE_LABELS = frozenset(
@@ -172,7 +172,7 @@ def _walk(value: Any, place: Place, kind: str = "") -> Iterator[tuple[Place, str
 def _is_label(key: str, kind: str) -> bool:
     """Whether a field is no text; `kind` is that of the item whose field it is, if any."""
     if key == "name":
-        return kind not in _NAMED
+        return not kind.endswith(_NAMED_ENDS)
     if key == "result":
         return kind == "image_generation_call"
     return key in _LABELS or key.endswith(_LABEL_ENDS)
@@ -188,7 +188,7 @@ def _channel(item: Any, kind: str, place: Place) -> str:
         return _part_channel(part, path[2:])
     if kind == "message" and path == ("content",):
         return CONTENT
-    if kind in _NAMED and path == ("name",):
+    if kind.endswith(_NAMED_ENDS) and path == ("name",):
         return f"tool:{place[0]}:name"
     if len(path) == 1 and path[0] in _ARGUMENTS:
         return f"tool:{place[0]}:arguments"

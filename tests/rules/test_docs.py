@@ -16,6 +16,8 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 
 ROUTES = (
     ("post", "/v1/chat/completions"),
+    ("post", "/v1/completions"),
+    ("post", "/v1/responses"),
     ("get", "/v1/{path}"),
     ("post", "/v1/score"),
     ("post", "/v1/moderations"),
