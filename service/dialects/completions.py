@@ -60,9 +60,7 @@ class Completions:
         extension, body = take_extension(asked, body, limits=limits)
         extension = replace(extension, user=extension.user or text_or_none(asked.get("user")))
         prompts = _prompts(asked.get("prompt"))
-        messages = [{"role": "user", "content": prompt} for prompt in prompts]
-        if suffix := _suffix(asked):
-            messages.append({"role": "user", "content": suffix})
+        messages = _messages(prompts, _suffix(asked), is_echoed=asked.get("echo") is True)
         turns = read_turns(messages)
         return Ask(
             route=route,
@@ -145,6 +143,25 @@ def _choice(choice: Any, at: int) -> Choice:
         channels[channel] = channels.get(channel, "") + text
     message = {"role": "assistant", "content": text_of(choice, at)}
     return Choice(index, message, channels, finish_of(choice, at))
+
+
+def _messages(prompts: list[Any], suffix: str, *, is_echoed: bool) -> list[dict[str, Any]]:
+    """The prompts and the suffix as messages.
+
+    Where prompt and reply are not simply one after the other, each has a part
+    without text that says why: no export takes them for a conversation.
+    """
+    kinds = {"prompts": len(prompts) > 1, "suffix": bool(suffix), "echo": is_echoed}
+    marks = [{"type": kind} for kind, is_so in kinds.items() if is_so]
+    contents = [*prompts, *([suffix] if suffix else [])]
+    return [{"role": "user", "content": _marked(content, marks)} for content in contents]
+
+
+def _marked(content: Any, marks: list[dict[str, Any]]) -> Any:
+    if not marks:
+        return content
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return [*parts, *marks]
 
 
 def _prompts(prompt: Any) -> list[Any]:

@@ -16,6 +16,9 @@ from service.exchange import CONTENT
 
 Place = tuple[int | str, ...]
 
+MAX_INDEX = 2**53
+"""Numbers from here on are not whole in every client's JSON."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -141,7 +144,9 @@ def text_channel(stem: str, place: Place) -> str:
 def place_index(body: Mapping[str, Any], name: str = "output_index") -> int:
     """An index of an event, 0 where it has none."""
     value = body.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_INDEX:
+        return value
+    return 0
 
 
 def _others(body: Mapping[str, Any], kind: str, read: set[str]) -> Iterator[Said]:

@@ -15,6 +15,7 @@ from service.dialects.completions import ROUTE, Completions
 from service.dialects.completions_stream import CompletionsStream
 from service.errors import BadRequest, PromptVetoed, UpstreamMalformed
 from service.exchange import Ask, Delta, Event, Reply
+from storage.exports.conversation import training_messages
 from tests.fakes.replies import event, text_chunk, text_completion
 
 NOTE = VetoNote("Withheld.", {"id": "fl-1", "verdict": "veto"})
@@ -87,6 +88,15 @@ def test_token_ids_are_recorded_by_hash() -> None:
     one, two = parse(body(prompt=[1, 2, 3])), parse(body(prompt=[3, 2, 1]))
     assert one.messages[0]["content"][0]["count"] == 3
     assert one.messages != two.messages
+
+
+@pytest.mark.parametrize(
+    "fields", [{"prompt": ["a", "b"]}, {"suffix": "x"}, {"echo": True}, {"prompt": [1, 2]}]
+)
+def test_what_is_no_conversation_is_not_exported(fields: Any) -> None:
+    """Only a prompt that its reply follows is a training example."""
+    assert training_messages(parse(body(**fields)).messages) is None
+    assert training_messages(parse(body(echo=False)).messages) is not None
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,8 @@ def test_structured_replies_do_not_break_their_helpers(client: OpenAI, upstream:
         events = list(stream)
     assert released(events).endswith(REFUSAL)
     assert types_of(events)[-4:-2] == ["response.refusal.done", "response.content_part.done"]
+    with pytest.raises(RuntimeError, match=r"response\.completed"):
+        stream.get_final_response()
 
 
 def test_half_a_structured_reply_is_not_done(client: OpenAI, upstream: Upstream) -> None:

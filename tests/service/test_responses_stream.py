@@ -308,7 +308,7 @@ def test_our_own_events() -> None:
 
 
 json = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 3) | st.text(max_size=4),
+    st.none() | st.booleans() | st.integers(-2, 3) | st.just(2**64 - 1) | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=6,
 )
@@ -335,6 +335,7 @@ wild = st.fixed_dictionaries(
         "text": json,
         "output_index": json,
         "content_index": json,
+        "sequence_number": json,
         "response": st.fixed_dictionaries({"output": st.lists(items | json, max_size=2)}) | json,
         "error": json,
     },
