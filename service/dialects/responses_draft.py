@@ -22,12 +22,16 @@ _PART_LISTS = ("content", "summary")
 
 @dataclass(slots=True)
 class Part:
-    """One part of an item; `pieces` is its text, the field `leaf`, where that came in deltas."""
+    """One part of an item; `pieces` is its text, the field `leaf`, where that came in deltas.
+
+    The text is `is_said` when its own `done` event came; the part may still be open.
+    """
 
     value: Body
     leaf: str = "text"
     pieces: list[str] = field(default_factory=list)
     is_open: bool = True
+    is_said: bool = False
 
     def whole(self) -> Body:
         """The part with all the text that it has so far."""
@@ -82,6 +86,11 @@ class Draft:
             self._take_part(self._item(at), parts, body, is_open=step == "added")
         elif step == "delta" and stem in PLACES:
             self._take_delta(self._item(at), PLACES[stem], body)
+        elif step == "done" and stem in PLACES:
+            name = PLACES[stem][0]
+            part = self._item(at).parts.get((name, place_index(body, f"{name}_index")))
+            if part is not None:
+                part.is_said = True
 
     def output(self) -> list[Body]:
         """The items so far, in order."""

@@ -116,8 +116,8 @@ class Refusal:
             yield self._in_part("response.content_part.added", at, index) | {"part": part}
         kind = "response.refusal.delta" if self._is_structured else "response.output_text.delta"
         own: Body = {} if self._is_structured else {"logprobs": []}
-        part_ = item.parts["content", index]
-        part_.pieces = [str(part_.whole().get(self._field) or ""), self._note.refusal]
+        open_part = item.parts["content", index]
+        open_part.pieces = [str(open_part.whole().get(self._field) or ""), self._note.refusal]
         yield self._in_part(kind, at, index) | {"delta": self._note.refusal} | own
         yield from self._close_parts(at, item)
         yield self._close(at, item)
@@ -128,7 +128,7 @@ class Refusal:
         found = [
             index
             for (name, index), part in item.parts.items()
-            if name == "content" and part.is_open and part.value.get("type") == kind
+            if name == "content" and _is_saying(part) and part.value.get("type") == kind
         ]
         return max(found, default=None)
 
@@ -136,12 +136,14 @@ class Refusal:
         for (name, index), part in sorted(item.parts.items(), key=lambda pair: pair[0]):
             if part.is_open:
                 part.is_open = False
-                yield from self._close_part(at, name, index, part=part.whole(), item=item)
+                place = self._place(at, item) | {f"{name}_index": index}
+                whole = part.whole()
+                if not part.is_said:
+                    yield from self._end_text(name, place, whole)
+                stem = "reasoning_summary_part" if name == "summary" else "content_part"
+                yield {"type": f"response.{stem}.done"} | place | {"part": whole}
 
-    def _close_part(
-        self, at: int, name: str, index: int, *, part: Body, item: Item
-    ) -> Iterator[Body]:
-        place = self._place(at, item) | {f"{name}_index": index}
+    def _end_text(self, name: str, place: Body, part: Body) -> Iterator[Body]:
         kind = part.get("type")
         text = part.get("refusal" if kind == "refusal" else "text") or ""
         if kind == "refusal":
@@ -152,8 +154,6 @@ class Refusal:
         elif kind in ("reasoning_text", "summary_text"):
             stem = "reasoning_summary_text" if name == "summary" else "reasoning_text"
             yield {"type": f"response.{stem}.done"} | place | {"text": text}
-        stem = "reasoning_summary_part" if name == "summary" else "content_part"
-        yield {"type": f"response.{stem}.done"} | place | {"part": part}
 
     def _close(self, at: int, item: Item) -> Body:
         item.value = item.whole() | {"status": "incomplete"}
@@ -171,6 +171,10 @@ class Refusal:
 
     def _place(self, at: int, item: Item) -> Body:
         return {"item_id": item.value.get("id"), "output_index": at}
+
+
+def _is_saying(part: Part) -> bool:
+    return part.is_open and not part.is_said
 
 
 def _is_open_message(item: Item) -> bool:

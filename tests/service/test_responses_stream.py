@@ -263,6 +263,19 @@ def test_open_reasoning_is_closed_before_a_refusal() -> None:
     assert bodies[3]["output_index"] == 1
 
 
+def test_a_text_that_is_done_is_not_gone_on_with() -> None:
+    """Between a text's end and its part's, the refusal is a part of its own."""
+    stream = begin()
+    played(stream, response_events(message_events("One."))[:6])
+    bodies = datas(stream.refusal(0, NOTE, has_begun=True))
+    assert [body["type"].removeprefix("response.") for body in bodies[:3]] == [
+        "content_part.done",
+        "content_part.added",
+        "output_text.delta",
+    ]
+    assert [body["content_index"] for body in bodies[:3]] == [0, 1, 1]
+
+
 def test_a_refusal_alone_is_a_whole_stream() -> None:
     """Where nothing was sent, the response begins first, under the upstream's id if known."""
     bodies = datas(begin().refusal(0, NOTE, has_begun=False))
