@@ -195,8 +195,9 @@ def main() -> None:
     runner, found = Runner(config.model), list[Figures]()
     for name in [n for n in (*_TOXICITY, *_FAITHFULNESS) if n in (options.only or [n])]:
         measure = toxicity_figures if name in _TOXICITY else faithfulness_figures
-        found += measure(config, runner, name, options.limit)
-        print(table(found[-1:]).splitlines()[-1], flush=True)
+        new = list(measure(config, runner, name, options.limit))
+        print("\n".join(table(new).splitlines()[2:]), flush=True)
+        found += new
         (config.work / "evaluation.md").write_text(table(found) + "\n", encoding="utf-8")
         plain = json.dumps([asdict(one) for one in found], indent=1)
         (config.work / "evaluation.json").write_text(plain + "\n", encoding="utf-8")

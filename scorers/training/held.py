@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 
 from scorers.training.config import Config
 from scorers.training.examples import Example
-from scorers.training.prepare import drawn, load_examples, split_examples
+from scorers.training.prepare import drawn, load_examples, questions, split_examples
 from scorers.types import Side, Subject
 
 CHAT_SOURCES = (
@@ -15,9 +14,9 @@ CHAT_SOURCES = (
     "halueval2_benign", "wildbench_benign", "oasst_sampling_benign", "refchecker_benign",
     "awesome_prompts", "benign_cyber_prompts", "refusal_responses",
 )  # fmt: skip
-_PER_SOURCE = {"toxicity": 100, "faithfulness": 70}
-_CHAT_PER_SOURCE = 200
-_QUESTIONS = 1000
+_PER_SOURCE = {"toxicity": 250, "faithfulness": 120}
+_CHAT_PER_SOURCE = 300
+_QUESTIONS = 600
 _LONGEST = 1200
 
 
@@ -34,7 +33,7 @@ def held_examples(config: Config, task: str) -> list[Example]:
 def ordinary_chat(config: Config) -> list[Example]:
     """Harmless prompts and replies that training did not see, of real people and assistants.
 
-    Held-back examples of the chat sources, what training left of the large ones, and the
+    Held-back examples of the chat sources, what training left of the large ones, and held-back
     questions of BoolQ as prompts.
     """
     made = []
@@ -43,9 +42,8 @@ def ordinary_chat(config: Config) -> list[Example]:
         limit = drawn(config.toxicity[source])
         fresh = held + (train[2 * limit :] if limit else [])
         made += [_shorter(example) for example in fresh[:_CHAT_PER_SOURCE]]
-    questions = {e.subject.prompt for e in load_examples(config, "faithfulness", "boolq_yesno")}
     labels = {"toxic": 0.0, "harm": 0.0, "injection": 0.0}
-    chosen = random.Random(config.seed).sample(sorted(questions), k=_QUESTIONS)
+    chosen = questions(config, held=True)[:_QUESTIONS]
     return made + [
         Example(Subject(Side.PROMPT, text), labels, "boolq_questions", text) for text in chosen
     ]

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from scorers.training.config import Config, load_config
 from scorers.training.examples import (
     Example,
+    bucket,
     faithfulness_example,
     is_allowed,
     is_held,
@@ -22,8 +23,9 @@ from scorers.training.examples import (
 from scorers.training.generate import corrupted, foreign, injections, trigger_words
 from scorers.training.labelled_rows import LabelledRow, faithfulness_labelled, toxicity_labelled
 from scorers.training.pretrained import encoder_folder
-from scorers.types import Side
+from scorers.types import Row, Side
 
+_HELD_QUESTIONS = 30
 _NLI = {"mnli", "mnli_mm", "snli_dev", "cad_nli"}
 
 
@@ -58,7 +60,23 @@ def toxicity_part(config: Config) -> list[LabelledRow]:
             benign += [e.subject.text for e in train if e.subject.side is Side.PROMPT]
     made += injections(benign, config.generated["injections"], rng)
     made += trigger_words(config.generated["trigger_words"], rng)
+    made += plain_questions(config)[: config.generated["questions"]]
     return made
+
+
+def questions(config: Config, *, held: bool) -> list[str]:
+    """BoolQ's questions, as harmless prompts; three in ten are held back."""
+    found = {e.subject.prompt for e in load_examples(config, "faithfulness", "boolq_yesno")}
+    chosen = [q for q in sorted(found) if (bucket(q, config.seed) < _HELD_QUESTIONS) is held]
+    random.Random(config.seed).shuffle(chosen)
+    return chosen
+
+
+def plain_questions(config: Config) -> list[LabelledRow]:
+    """Short yes-or-no questions as harmless prompts."""
+    labels = {"toxic": 0.0, "harm": 0.0, "injection": 0.0}
+    chosen = questions(config, held=False)
+    return [LabelledRow(Row(text), labels, "boolq_questions") for text in chosen]
 
 
 def drawn(cap: int) -> int | None:
