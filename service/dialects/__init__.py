@@ -18,6 +18,7 @@ BUILTIN = (
     EntryPoint("chat", "service.dialects.chat:Chat", GROUP),
     EntryPoint("completions", "service.dialects.completions:Completions", GROUP),
     EntryPoint("responses", "service.dialects.responses:Responses", GROUP),
+    EntryPoint("messages", "service.dialects.messages:Messages", GROUP),
 )
 
 NAMES = tuple(door.name for door in BUILTIN)

@@ -18,6 +18,7 @@ ROUTES = (
     ("post", "/v1/chat/completions"),
     ("post", "/v1/completions"),
     ("post", "/v1/responses"),
+    ("post", "/v1/messages"),
     ("get", "/v1/{path}"),
     ("post", "/v1/score"),
     ("post", "/v1/moderations"),

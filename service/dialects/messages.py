@@ -1,0 +1,159 @@
+"""Anthropic's messages: `/v1/messages`, plain and streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from service.dialects.base import ReadLimits, VetoNote
+from service.dialects.body import encode, request_object, upstream_object
+from service.dialects.conversation import newest, sources, transcript
+from service.dialects.extension import KEY, read_extension
+from service.dialects.messages_form import REFUSED, error_body, message_of, text_block
+from service.dialects.messages_request import read_turns, recorded
+from service.dialects.messages_stream import MessagesStream
+from service.dialects.messages_text import message_texts
+from service.errors import BadRequest, FairleadError, UpstreamMalformed
+from service.exchange import Ask, Choice, Extension, Reply
+
+ROUTE = "/v1/messages"
+# Beside the scalars, the structured settings that shape a reply; the rest is
+# content or kept elsewhere in the record.
+_STRUCTURED = frozenset({"stop_sequences", "tool_choice", "thinking", "output_config"})
+_KEPT_ELSEWHERE = frozenset({"model", "stream", "system", "messages", "tools", KEY})
+_SURVIVORS = ("id", "type", "role", "model", "usage")
+"""What is kept of a vetoed message: nothing that the model may have written."""
+
+
+class Messages:
+    """The messages dialect. A reply has one choice."""
+
+    name = "messages"
+    routes: tuple[str, ...] = (ROUTE,)
+    upstream_paths: Mapping[str, str] = {ROUTE: "/messages"}
+
+    def parse(self, body: bytes, route: str, *, limits: ReadLimits) -> Ask:
+        """The request; anything that is not one raises `BadRequest` naming the field."""
+        asked = request_object(body, limits.max_depth)
+        extension = Extension()
+        if KEY in asked:
+            extension = read_extension(asked.pop(KEY), limits)
+            body = encode(asked)
+        model, turns = _model(asked), read_turns(asked)
+        found = sources(turns, limits.source_pattern)
+        room = limits.max_context_items - len(extension.context)
+        return Ask(
+            route=route,
+            dialect=self.name,
+            body=body,
+            model=model,
+            messages=recorded(asked),
+            prompt=newest(turns),
+            transcript=transcript(turns),
+            context=extension.context + tuple(found[max(0, len(found) - room) :]),
+            is_stream=_is_stream(asked),
+            tools=_tools(asked),
+            params=_params(asked),
+            extension=replace(extension, user=extension.user or _user(asked)),
+        )
+
+    def reply(self, body: bytes) -> Reply:
+        """A plain reply; bytes that are not one raise `UpstreamMalformed`."""
+        said = upstream_object(body)
+        if "content" not in said:
+            raise UpstreamMalformed("The upstream sent a reply without `content`.")
+        reason = said.get("stop_reason")
+        if not isinstance(reason, str | None):
+            raise UpstreamMalformed("The upstream sent a `stop_reason` that is not a string.")
+        channels: dict[str, str] = {}
+        for channel, text in message_texts(said):
+            channels[channel] = channels.get(channel, "") + text
+        message = {"role": "assistant", "content": said["content"]}
+        usage = said.get("usage")
+        return Reply(
+            id=_text_or_none(said.get("id")),
+            model=_text_or_none(said.get("model")),
+            choices=(Choice(0, message, channels, reason),),
+            usage=usage if isinstance(usage, dict) else None,
+            body=said,
+        )
+
+    def stream(self, ask: Ask) -> MessagesStream:
+        """A reader and writer for one streamed reply."""
+        return MessagesStream(ask.model)
+
+    def vetoed(
+        self, reply: Reply, notes: Mapping[int, VetoNote], fairlead: dict[str, Any]
+    ) -> bytes:
+        """The reply with its content replaced by one block with the refusal."""
+        if 0 not in notes:
+            return self.annotated(reply, fairlead)
+        kept = {name: reply.body[name] for name in _SURVIVORS if name in reply.body}
+        refused = {
+            "content": [text_block(notes[0].refusal)],
+            "stop_reason": REFUSED,
+            "stop_sequence": None,
+        }
+        return encode(kept | refused | {KEY: fairlead})
+
+    def annotated(self, reply: Reply, fairlead: dict[str, Any]) -> bytes:
+        """The reply unchanged but for the top-level `fairlead` object."""
+        return encode(reply.body | {KEY: fairlead})
+
+    def prompt_refused(self, ask: Ask, note: VetoNote) -> bytes:
+        """A plain 200 reply that holds the refusal, for `veto.prompt_as: refusal`."""
+        head = {"id": f"msg_{note.fairlead.get('id', KEY)}", "model": ask.model}
+        message = message_of(head, [text_block(note.refusal)], REFUSED)
+        return encode(message | {KEY: note.fairlead})
+
+    def prompt_refused_stream(self, ask: Ask, note: VetoNote) -> bytes:
+        """The same as a whole stream."""
+        stream = self.stream(ask)
+        return stream.refusal(0, note, has_begun=False) + stream.done()
+
+    def error(self, error: FairleadError) -> bytes:
+        """An error in Anthropic's envelope."""
+        return encode(error_body(error))
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _model(asked: dict[str, Any]) -> str:
+    model = asked.get("model")
+    if isinstance(model, str) and model:
+        return model
+    raise BadRequest("`model` must be a string that names a model.", param="model")
+
+
+def _is_stream(asked: dict[str, Any]) -> bool:
+    stream = asked.get("stream")
+    if isinstance(stream, bool | None):
+        return bool(stream)
+    raise BadRequest("`stream` must be true or false.", param="stream")
+
+
+def _tools(asked: dict[str, Any]) -> list[dict[str, Any]] | None:
+    tools = asked.get("tools")
+    if tools is None:
+        return None
+    if isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools):
+        return tools
+    raise BadRequest("`tools` must be a list of tool objects.", param="tools")
+
+
+def _user(asked: dict[str, Any]) -> str | None:
+    metadata = asked.get("metadata")
+    return _text_or_none(metadata.get("user_id")) if isinstance(metadata, dict) else None
+
+
+def _params(asked: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in asked.items()
+        if name not in _KEPT_ELSEWHERE
+        and value is not None
+        and (name in _STRUCTURED or isinstance(value, str | int | float))
+    }
