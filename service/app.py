@@ -123,7 +123,7 @@ def _front(app: FastAPI, settings: Settings, metrics: Metrics) -> ASGIApp:
         bounded,
         metrics=metrics,
         max_exchanges=settings.limits.exchanges,
-        proxied=tuple(scored),
+        proxied=scored,
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Mapping
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.dialects.base import Dialect
 from service.errors import BodyTooLarge, FairleadError, Overloaded
 from service.metrics import Metrics
 
@@ -25,10 +26,10 @@ class Outermost:
     """
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, max_exchanges: int, proxied: Collection[str]
+        self, app: ASGIApp, *, metrics: Metrics, max_exchanges: int, proxied: Mapping[str, Dialect]
     ) -> None:
         self._app = app
-        self._proxied = frozenset(proxied)
+        self._proxied = dict(proxied)
         self._metrics = metrics
         self._max_exchanges = max_exchanges
         self.in_flight = 0
@@ -53,13 +54,14 @@ class Outermost:
         except FairleadError as error:
             if status:
                 raise
-            await _answer(noting, error)
+            await self._answer(scope, noting, error)
         except Exception:
             self._metrics.crash(self._route(scope))
             logger.exception("request failed", extra={"route": self._route(scope)})
             if status:
                 raise
-            await _answer(noting, FairleadError("something went wrong inside the proxy"))
+            crash = FairleadError("something went wrong inside the proxy")
+            await self._answer(scope, noting, crash)
         finally:
             self.in_flight -= 1
             self._count(scope, status)
@@ -71,6 +73,12 @@ class Outermost:
     def _count(self, scope: Scope, status: int) -> None:
         model = scope.get("state", {}).get("model")
         self._metrics.request(self._route(scope), model, status or 499)
+
+    async def _answer(self, scope: Scope, send: Send, error: FairleadError) -> None:
+        """Tells an error in the form of the route's dialect, OpenAI's where it has none."""
+        dialect = self._proxied.get(scope["path"])
+        body = orjson.dumps(error.to_dict()) if dialect is None else dialect.error(error)
+        await _send(send, error, body)
 
     def _route(self, scope: Scope) -> str:
         """The program's own name of the route, never the raw path."""
@@ -126,8 +134,7 @@ def error_headers(error: FairleadError) -> dict[str, str]:
     return headers
 
 
-async def _answer(send: Send, error: FairleadError) -> None:
-    body = orjson.dumps(error.to_dict())
+async def _send(send: Send, error: FairleadError, body: bytes) -> None:
     headers = {"content-type": "application/json", "content-length": str(len(body))}
     headers |= error_headers(error)
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]

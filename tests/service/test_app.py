@@ -12,6 +12,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from scorers.errors import ModelError
+from service import dialects
 from service.access import Scope as KeyScope
 from service.app import create_app
 from service.errors import NotFound
@@ -40,7 +41,7 @@ def guarded(app: Any, *, max_exchanges: int = 10) -> tuple[Outermost, Metrics]:
     """An application inside the outermost handler, with its figures."""
     metrics = Metrics()
     outermost = Outermost(
-        app, metrics=metrics, max_exchanges=max_exchanges, proxied=("/v1/chat/completions",)
+        app, metrics=metrics, max_exchanges=max_exchanges, proxied=dialects.by_route()
     )
     return outermost, metrics
 
