@@ -231,7 +231,7 @@ class AiohttpUpstream:
                     method,
                     yarl.URL(url, encoded=True),
                     data=body,
-                    headers=_outgoing(headers, target=target, is_decoded=is_decoded),
+                    headers=_outgoing(headers, target=target, path=path, is_decoded=is_decoded),
                     allow_redirects=False,
                     auto_decompress=is_decoded,
                 )
@@ -240,15 +240,31 @@ class AiohttpUpstream:
         )
 
 
-def _outgoing(headers: Headers, *, target: Target, is_decoded: bool) -> list[tuple[str, str]]:
+def _outgoing(
+    headers: Headers, *, target: Target, path: str, is_decoded: bool
+) -> list[tuple[str, str]]:
     out = [(k, v) for k, v in headers if k.lower() not in HOP_BY_HOP]
     if is_decoded:
         out = [(k, v) for k, v in out if k.lower() != "accept-encoding"]
         out.append(("accept-encoding", "identity"))
     if target.api_key is not None:
         out = [(k, v) for k, v in out if k.lower() not in {"authorization", "x-api-key"}]
-        out.append(("authorization", f"Bearer {target.api_key}"))
+        is_messages = _is_messages(headers, path)
+        out.append(
+            ("x-api-key", target.api_key)
+            if is_messages
+            else ("authorization", f"Bearer {target.api_key}")
+        )
     return out
+
+
+def _is_messages(headers: Headers, path: str) -> bool:
+    """Whether a request is in Anthropic's format, which has a key header of its own.
+
+    Its clients name the format's version on every route, also on those that are passed through.
+    """
+    is_versioned = any(name.lower() == "anthropic-version" for name, _ in headers)
+    return is_versioned or path == "/messages" or path.startswith("/messages/")
 
 
 @contextmanager
