@@ -1,0 +1,569 @@
+"""Anthropic's route through the proxy: scripted upstream, scores by word, every cut of a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scorers.types import Side
+from service.call import Call, FlowLimits
+from service.dialects.base import ReadLimits
+from service.dialects.messages import Messages
+from service.judge import Judge
+from service.metrics import Metrics
+from service.policy import Rule
+from service.recorder import Recorder, Run
+from service.sse import Splitter
+from service.streaming import StreamDriver, StreamTools
+from service.upstream import Headers, Target
+from service.veto import WindowLimits
+from tests.fakes.engine import ATTACK, BAD, UNSUPPORTED, ListWriter, WordEngine
+from tests.fakes.messages import (
+    MESSAGE_ID,
+    MODEL,
+    PING,
+    STARTED,
+    USAGE,
+    ask,
+    event,
+    message,
+    plain,
+    started,
+    stream,
+    text,
+    text_block,
+    text_stream,
+    thinking_block,
+    tool_block,
+    tool_use,
+)
+from tests.fakes.proxy import ENFORCE, Running, Setting, running
+from tests.fakes.replies import encode
+from tests.fakes.scripts import Hang, Status, Stream
+from tests.fakes.upstream import Upstream, closed_port_url
+from tests.service.test_streaming import CutReply, SlowEngine
+
+ROUTE = "/v1/messages"
+REFUSAL = ENFORCE.refusal
+
+
+@asynccontextmanager
+async def proxied(upstream: Upstream, script: Any, **setting: Any) -> AsyncIterator[Running]:
+    """A proxy before an upstream with a script."""
+    upstream.script = script
+    async with running(Setting(upstream.url, **setting)) as proxy:
+        yield proxy
+
+
+async def send(proxy: Running, content: Any = "Hello?", **fields: Any) -> httpx.Response:
+    """One message."""
+    return await proxy.client.post(ROUTE, json=ask(content, **fields))
+
+
+def datas(body: bytes) -> list[Any]:
+    """The data of each event, which its name fits."""
+    found = [raw for raw in Splitter(10_000_000).feed(body) if raw.data]
+    parsed = [json.loads(raw.data or b"") for raw in found]
+    assert [raw.event for raw in found] == [data["type"] for data in parsed]
+    return parsed
+
+
+def told(body: bytes) -> dict[str, Any]:
+    """The message that a strict client puts together; the order of events must be right."""
+    found: dict[str, Any] = {}
+    is_open, is_over = None, False
+    for data in datas(body):
+        kind = data["type"]
+        assert not is_over
+        if kind == "message_start":
+            assert not found
+            found = dict(data["message"], content=list(data["message"]["content"]))
+        elif kind == "content_block_start":
+            assert is_open is None
+            assert data["index"] == len(found["content"])
+            is_open = data["index"]
+            found["content"].append({"json": ""} | data["content_block"])
+        elif kind == "content_block_delta":
+            assert data["index"] == is_open
+            take(found["content"][is_open], data["delta"])
+        elif kind == "content_block_stop":
+            assert data["index"] == is_open
+            is_open = None
+        elif kind == "message_delta":
+            assert is_open is None
+            assert found["stop_reason"] is None
+            found |= data["delta"]
+            found["usage"] = found["usage"] | data["usage"]
+        elif kind == "message_stop":
+            is_over = True
+        else:
+            assert kind == "ping"
+    assert is_over
+    return found
+
+
+def take(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Adds a delta to its block."""
+    names = {"text_delta": ("text", "text"), "thinking_delta": ("thinking", "thinking")}
+    into, of = names.get(delta["type"], ("json", "partial_json"))
+    block[into] += delta.get(of, "")
+
+
+def text_of(found: dict[str, Any]) -> str:
+    """The text of a message."""
+    return "".join(block.get("text", "") for block in found["content"])
+
+
+async def test_an_allowed_plain_reply_is_byte_identical(upstream: Upstream) -> None:
+    """Bytes and the client's own headers pass both ways."""
+    body = plain("All is well.", tool_use("f", {"a": 1}), stop="tool_use", novel={"kept": [1]})
+    async with proxied(upstream, Status(200, body)) as proxy:
+        raw = encode(ask()) + b"  "
+        headers = {"x-api-key": "sk-ant", "anthropic-version": "2023-06-01"}
+        got = await proxy.client.post(ROUTE, content=raw, headers=headers)
+
+    assert got.content == body
+    [seen] = upstream.seen
+    assert (seen.body, seen.path) == (raw, "/v1/messages")
+    assert (seen.headers["x-api-key"], seen.headers["anthropic-version"]) == (
+        "sk-ant", "2023-06-01",
+    )  # fmt: skip
+    assert got.headers["x-fairlead-verdict"] == "allow"
+    assert proxy.record.response_ids == (MESSAGE_ID,)
+    assert (proxy.record.dialect, proxy.record.reply_model) == ("messages", MODEL)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        text(BAD),
+        text("Fine.", citations=[{"type": "c", "cited_text": BAD}]),
+        tool_use("mail", {"to": [{"text": BAD}]}),
+        tool_use(BAD, {}),
+        {"type": "thinking", "thinking": BAD, "signature": "s"},
+        {"type": "code_execution_tool_result", "content": {"stdout": BAD}},
+        {"type": "novel", "words": BAD},
+    ],
+)
+async def test_a_bad_block_vetoes_a_plain_reply(upstream: Upstream, block: Any) -> None:
+    """Wherever the bad word stands, one block with the refusal is left."""
+    sent = plain("Good.", block, stop="tool_use")
+    async with proxied(upstream, Status(200, sent)) as proxy:
+        got = await send(proxy)
+
+    body = got.json()
+    assert got.status_code == 200
+    assert (body["id"], body["model"], body["usage"]) == (MESSAGE_ID, MODEL, USAGE)
+    assert body["content"] == [text(REFUSAL)]
+    assert (body["stop_reason"], body["stop_sequence"]) == ("refusal", None)
+    assert body["fairlead"]["verdict"] == "veto"
+    assert BAD not in got.text
+    assert proxy.record.status == "vetoed"
+    assert proxy.record.choices[0]["message"]["content"] == json.loads(sent)["content"]
+    assert proxy.record.choices[0]["delivered"] == REFUSAL
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_documents_are_what_a_reply_is_held_against(
+    upstream: Upstream, is_stream: bool
+) -> None:
+    """Without a source nothing is unsupported; with a document it is vetoed."""
+    said = f"An {UNSUPPORTED} fact."
+    script = Stream(text_stream(said)) if is_stream else Status(200, plain(said))
+    document = {"type": "document", "source": {"type": "text", "data": "Source."}}
+    async with proxied(upstream, script) as proxy:
+        without = await send(proxy, stream=is_stream)
+        against = await send(proxy, [document, text("What?")], stream=is_stream)
+
+    assert UNSUPPORTED in without.text
+    assert UNSUPPORTED not in against.text
+    assert REFUSAL in against.text
+    assert proxy.writer.records[1].context == ["Source."]
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize(
+    "content", [ATTACK, [{"type": "tool_result", "tool_use_id": "t", "content": ATTACK}]]
+)
+async def test_a_vetoed_prompt_is_an_error_in_the_route_own_envelope(
+    upstream: Upstream, content: Any, is_stream: bool
+) -> None:
+    """400 `invalid_request_error`, also for an attack in a tool's result."""
+    async with proxied(upstream, Hang()) as proxy:
+        got = await send(proxy, content, stream=is_stream)
+
+    body = got.json()
+    assert got.status_code == 400
+    assert (body["type"], body["error"]["type"]) == ("error", "invalid_request_error")
+    assert body["error"]["message"]
+    assert (body["code"], body["param"]) == ("content_filter", "messages")
+    assert body["content_filter_result"]["injection"]["filtered"] is True
+    assert body["fairlead"]["verdict"] == "veto"
+    assert proxy.record.status == "prompt_vetoed"
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_vetoed_prompt_can_be_refused_politely(upstream: Upstream, is_stream: bool) -> None:
+    """With `prompt_as: refusal` it is a message that was refused."""
+    policy = replace(ENFORCE, prompt_as="refusal")
+    async with proxied(upstream, Hang(), policy=policy) as proxy:
+        got = await send(proxy, ATTACK, stream=is_stream)
+
+    found = told(got.content) if is_stream else got.json()
+    assert got.status_code == 200
+    assert (text_of(found), found["stop_reason"]) == (REFUSAL, "refusal")
+
+
+async def test_an_allowed_stream_is_byte_identical(upstream: Upstream) -> None:
+    """Every kind of block passes as it came, pings, comments and novelties included."""
+    events = stream(
+        thinking_block(0, "Let me ", "think."),
+        text_block(1, "One. ", "Two"),
+        [event("novel", seen=True), b": comment\n\n"],
+        tool_block(2, "f", "", '{"a"', ": 1}"),
+        stop="tool_use",
+    )
+    async with proxied(upstream, Stream(events, chunking="bytes:7")) as proxy:
+        got = await send(proxy, stream=True)
+
+    assert got.content == b"".join(events)
+    record = proxy.record
+    assert record.response_ids == (MESSAGE_ID,)
+    assert record.choices[0]["delivered"] == "One. Two"
+    assert record.choices[0]["delivered_finish_reason"] == "tool_use"
+    assert record.choices[0]["message"]["content"][2] == tool_use("f", {"a": 1})
+    assert record.usage == STARTED | {"output_tokens": 5}
+    assert record.status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "kept"),
+    [
+        ([text_block(0, "VI", "LE. ")], ""),
+        ([text_block(0, "Good one. ", f"You {BAD} ", "thing.")], "Good one. "),
+        ([text_block(0, "Good one. "), text_block(1, f"{BAD}.")], "Good one. "),
+        ([thinking_block(0, "VI", "LE")], ""),
+        ([text_block(0, "Look: "), tool_block(1, "mail", '{"text": "VI', 'LE"}')], "Look: "),
+        ([tool_block(0, BAD)], ""),
+        ([text_block(0, "Hi. "), [event("novel", words=BAD)]], "Hi. "),
+        ([[started(content=[text(BAD)])]], ""),
+    ],
+)
+async def test_a_bad_stream_ends_in_a_refusal(
+    upstream: Upstream, blocks: list[list[bytes]], kept: str
+) -> None:
+    """What was released stands; then the refusal, one `stop_reason`, one `message_stop`."""
+    events = stream(*blocks)
+    events = events[2:] if blocks[0][0].startswith(b"event: message_start") else events
+    async with proxied(upstream, Stream(events, delay_s=0.005)) as proxy:
+        got = await send(proxy, stream=True)
+
+    found = told(got.content)
+    assert BAD not in got.text
+    assert b"VI" not in got.content
+    assert text_of(found) == kept + REFUSAL
+    assert (found["stop_reason"], found["id"]) == ("refusal", MESSAGE_ID)
+    assert found["usage"]["input_tokens"] == 7
+    assert all(block["text"] for block in found["content"] if block["type"] == "text")
+    assert proxy.record.status == "vetoed"
+    assert proxy.record.choices[0]["delivered"] == kept + REFUSAL
+
+
+async def test_a_call_that_was_begun_is_cut_short(upstream: Upstream) -> None:
+    """A tool call whose name had left is not closed as a call without arguments."""
+    gate = asyncio.Event()
+    events = stream(tool_block(0, "mail", f'{{"text": "{BAD}"}}'), stop="tool_use")
+    upstream.script = Stream(events, gates={3: gate})
+    async with running(Setting(upstream.url)) as proxy:
+        request = proxy.client.build_request("POST", ROUTE, json=ask(stream=True))
+        response = await proxy.client.send(request, stream=True)
+        gate.set()
+        body = await response.aread()
+
+    call, refusal = told(body)["content"]
+    assert (call["name"], call["json"]) == ("mail", "{")
+    assert refusal["text"] == REFUSAL
+
+
+async def test_a_chased_stream_is_cut_properly(upstream: Upstream) -> None:
+    """Under chase text leaves at once; the blocks are closed all the same."""
+    policy = replace(ENFORCE, streaming="chase")
+    events = stream(thinking_block(0, f"{BAD}. "), text_block(1, *["More. "] * 9))
+    async with proxied(
+        upstream, Stream(events, delay_s=0.02), policy=policy, engine=WordEngine(delay_s=0.05)
+    ) as proxy:
+        got = await send(proxy, stream=True)
+
+    found = told(got.content)
+    assert found["content"][0]["thinking"] == f"{BAD}. "
+    assert found["stop_reason"] == "refusal"
+    assert text_of(found).endswith(REFUSAL)
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_annotate_tells_and_lets_pass(upstream: Upstream, is_stream: bool) -> None:
+    """The text is unchanged; the note is a field, or a ping before the end."""
+    rules = (Rule("toxicity", "toxicity", ("toxic",), veto=0.9, action="annotate"),)
+    policy = replace(ENFORCE, rules={Side.PROMPT: (), Side.REPLY: rules})
+    script = Stream(text_stream(BAD)) if is_stream else Status(200, plain(BAD))
+    async with proxied(upstream, script, policy=policy) as proxy:
+        got = await send(proxy, stream=is_stream)
+
+    found = told(got.content) if is_stream else got.json()
+    note = datas(got.content)[-2] if is_stream else found
+    assert (text_of(found), found["stop_reason"]) == (BAD, "end_turn")
+    assert note["fairlead"]["verdict"] == "veto"
+
+
+async def test_the_action_error_is_a_permission_error(upstream: Upstream) -> None:
+    """403 in the route's own envelope."""
+    rules = (Rule("toxicity", "toxicity", ("toxic",), veto=0.9, action="error"),)
+    policy = replace(ENFORCE, rules={Side.PROMPT: (), Side.REPLY: rules})
+    async with proxied(upstream, Status(200, plain(BAD)), policy=policy) as proxy:
+        got = await send(proxy)
+
+    assert got.status_code == 403
+    assert got.json()["error"]["type"] == "permission_error"
+
+
+async def test_an_upstream_error_passes_as_it_is(upstream: Upstream) -> None:
+    """Also one with a status of Anthropic's own."""
+    body = encode({"type": "error", "error": {"type": "overloaded_error", "message": "Busy"}})
+    async with proxied(upstream, Status(529, body)) as proxy:
+        got = await send(proxy)
+
+    assert (got.status_code, got.content) == (529, body)
+    assert proxy.record.error_code == "upstream_529"
+
+
+async def test_an_error_event_of_the_upstream_passes(upstream: Upstream) -> None:
+    """It ends the stream as the upstream wrote it."""
+    failed = event("error", error={"type": "overloaded_error", "message": "Busy"})
+    events = [*text_stream("One. ", "Two.")[:4], failed]
+    async with proxied(upstream, Stream(events)) as proxy:
+        got = await send(proxy, stream=True)
+
+    assert got.content == b"".join(events)
+    assert proxy.record.status == "upstream_error"
+
+
+async def test_a_stream_that_breaks_off_ends_in_an_error_event(upstream: Upstream) -> None:
+    """What was scored stands; no `message_stop` pretends that all is well."""
+    events = text_stream("One. ", "Two. ", "Three.")
+    gate = asyncio.Event()
+    script = Stream(events, cut_at=len(b"".join(events[:6])) - 9, gates={4: gate})
+    async with proxied(upstream, script) as proxy:
+        request = proxy.client.build_request("POST", ROUTE, json=ask(stream=True))
+        response = await proxy.client.send(request, stream=True)
+        gate.set()
+        found = datas(await response.aread())
+
+    assert found[-1]["type"] == "error"
+    assert found[-1]["error"]["type"] == "api_error"
+    assert found[-1]["code"] == "upstream_cut"
+    assert all(data["type"] != "message_stop" for data in found)
+
+
+async def test_our_own_errors_have_the_route_own_envelope() -> None:
+    """What is wrong with the request, its size and the upstream is told in Anthropic's form."""
+    async with running(Setting(closed_port_url(), body_bytes=1000)) as proxy:
+        refused = await send(proxy)
+        unread = await proxy.client.post(ROUTE, content=b"{")
+        large = await send(proxy, "x" * 2000)
+
+    errors = [answer.json() for answer in (refused, unread, large)]
+    assert [answer.status_code for answer in (refused, unread, large)] == [502, 400, 413]
+    assert [body["type"] for body in errors] == ["error"] * 3
+    assert [body["error"]["type"] for body in errors] == [
+        "api_error", "invalid_request_error", "request_too_large",
+    ]  # fmt: skip
+
+
+async def test_an_unknown_model_is_not_found(upstream: Upstream) -> None:
+    """404 with the type that its clients know."""
+    targets = (Target("t", upstream.url, models=("other",)),)
+    async with running(Setting(upstream.url, targets=targets)) as proxy:
+        got = await send(proxy)
+
+    assert (got.status_code, got.json()["error"]["type"]) == (404, "not_found_error")
+
+
+@pytest.mark.parametrize("headers", [{}, {"anthropic-version": "2023-06-01"}])
+@pytest.mark.parametrize("route", [ROUTE, f"{ROUTE}/count_tokens"])
+async def test_the_upstream_key_goes_where_anthropic_looks(
+    upstream: Upstream, route: str, headers: dict[str, str]
+) -> None:
+    """With a configured key it is `x-api-key`, in place of whatever the client sent."""
+    upstream.script = Status(200, plain("Hi."))
+    targets = (Target("t", upstream.url, api_key="sk-conf"),)
+    given_keys = {"x-api-key": "sk-client", "authorization": "Bearer sk-client"}
+    async with running(Setting(upstream.url, targets=targets)) as proxy:
+        await proxy.client.post(route, json=ask(), headers=headers | given_keys)
+
+    assert upstream.seen[0].headers["x-api-key"] == "sk-conf"
+    assert "authorization" not in upstream.seen[0].headers
+
+
+async def test_the_upstream_key_stays_a_bearer_elsewhere(upstream: Upstream) -> None:
+    """OpenAI's routes are not touched by that."""
+    targets = (Target("t", upstream.url, api_key="sk-conf"),)
+    async with running(Setting(upstream.url, targets=targets)) as proxy:
+        await proxy.chat()
+
+    assert upstream.seen[0].headers["authorization"] == "Bearer sk-conf"
+    assert "x-api-key" not in upstream.seen[0].headers
+
+
+async def test_counting_tokens_passes_unscored(upstream: Upstream) -> None:
+    """`count_tokens` goes through untouched and says that nothing was scored."""
+    async with proxied(upstream, Status(200, b'{"input_tokens": 3}')) as proxy:
+        raw = encode(ask(ATTACK))
+        headers = {"content-type": "application/json"}
+        got = await proxy.client.post(f"{ROUTE}/count_tokens", content=raw, headers=headers)
+
+    assert got.content == b'{"input_tokens": 3}'
+    assert got.headers["x-fairlead-verdict"] == "unscored"
+    assert (upstream.seen[0].path, upstream.seen[0].body) == ("/v1/messages/count_tokens", raw)
+    assert proxy.engine.subjects == []
+
+
+@dataclass
+class Reader:
+    """A client that checks, with every byte it gets, that each text so far was cleared."""
+
+    engine: SlowEngine
+    has_started: bool = False
+    texts: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    splitter: Splitter = field(default_factory=lambda: Splitter(1_000_000))
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """The head."""
+        assert status == 200
+        self.has_started = True
+
+    async def send(self, data: bytes) -> None:
+        """Some of the body."""
+        self.body += data
+        for raw in self.splitter.feed(data):
+            self._take(json.loads(raw.data or b"{}"))
+
+    def _take(self, data: Any) -> None:
+        delta = data.get("delta", {})
+        for name in ("text", "thinking", "partial_json"):
+            said = delta.get(name, "")
+            if said in ("", REFUSAL, "{"):
+                continue
+            key = f"{name}{data['index']}" if name == "partial_json" else name
+            self.texts[key] = self.texts.get(key, "") + said
+            self._check(self.texts[key])
+
+    def _check(self, said: str) -> None:
+        # A tool's arguments are scored below its name.
+        covered = any(said in clear for clear in self.engine.cleared)
+        assert covered, f"{said!r} left unscored"
+
+    async def finish(self) -> None:
+        """The end."""
+
+    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+        """Not for streams."""
+        raise AssertionError(status)
+
+
+async def drive(body: bytes, at: list[int], turns: list[int]) -> tuple[Reader, Run]:
+    """Runs one stream through the driver."""
+    engine = SlowEngine(turns=list(turns))
+    metrics, writer = Metrics(), ListWriter()
+    limits = FlowLimits(windows=WindowLimits(max_chars=40, max_wait_s=0.01))
+    recorder = Recorder(writer, is_strict=True, is_logging=False)
+    tools = StreamTools(Judge(engine, metrics), recorder, metrics, limits)
+    dialect = Messages()
+    asked = dialect.parse(encode(ask(stream=True)), ROUTE, limits=ReadLimits())
+    run = Run("fl_1", 0, asked, ENFORCE)
+    reader = Reader(engine)
+    places = sorted({min(place, len(body)) for place in at} | {0, len(body)})
+    reply = CutReply([body[a:b] for a, b in pairwise(places)])
+    driver = StreamDriver(tools, Call(run, dialect, Target("t", ""), ()), reader, reply, began=0.0)
+    async with asyncio.timeout(20):
+        await driver.drive(None)
+    assert len(writer.records) == 1
+    return reader, run
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["Fine. ", "Good", " and well", ".\n", "Zwölf Möwen. ", "VI", "LE", f"{BAD}! "]
+    ),
+    min_size=1,
+    max_size=5,
+)
+KINDS = st.sampled_from(["text", "thinking", "tool"])
+
+
+def whole(kinds: list[tuple[str, list[str]]]) -> list[bytes]:
+    """A stream of blocks of the given kinds."""
+    makers = {"text": text_block, "thinking": thinking_block}
+    return stream(
+        *(
+            tool_block(at, "f", *pieces) if kind == "tool" else makers[kind](at, *pieces)
+            for at, (kind, pieces) in enumerate(kinds)
+        )
+    )
+
+
+def is_bad(kinds: list[tuple[str, list[str]]]) -> bool:
+    """Whether one of the texts, as they are joined, has the bad word."""
+    texts = {
+        name: "".join("".join(pieces) for kind, pieces in kinds if kind == name)
+        for name in ("text", "thinking")
+    }
+    tools = ["".join(pieces) for kind, pieces in kinds if kind == "tool"]
+    return any(BAD in found for found in [*texts.values(), *tools])
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.lists(st.integers(0, 3000), max_size=20),
+    st.lists(st.integers(0, 12), max_size=20),
+    st.lists(st.tuples(KINDS, PIECES), min_size=1, max_size=3),
+)
+def test_no_unscored_text_leaves_wherever_the_bytes_are_cut(
+    at: list[int], turns: list[int], kinds: list[tuple[str, list[str]]]
+) -> None:
+    """Every delivered prefix was cleared first; a bad reply ends in one proper refusal."""
+    body = b"".join(whole(kinds))
+    reader, run = asyncio.run(drive(body, at, turns))
+
+    if is_bad(kinds):
+        found = told(reader.body)
+        assert found["stop_reason"] == "refusal"
+        assert found["content"][-1]["text"].endswith(REFUSAL)
+        assert BAD.encode() not in reader.body
+        assert run.status == "vetoed"
+    else:
+        assert reader.body == body
+        assert run.status == "completed"
+
+
+def test_a_ping_waits_for_no_score() -> None:
+    """A ping is not text: it passes in its place, whatever is being scored."""
+    body = b"".join(text_stream("Fine."))
+    reader, _ = asyncio.run(drive(PING + body, [len(PING)], [12]))
+    assert reader.body == PING + body
+
+
+def test_the_message_of_a_record_is_the_model_s_own() -> None:
+    """The record of a vetoed stream has what the model wrote."""
+    _, run = asyncio.run(drive(b"".join(text_stream("Good. ", BAD)), [], []))
+    assert run.messages[0]["content"] == message(f"Good. {BAD}")["content"]
