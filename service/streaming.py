@@ -171,7 +171,11 @@ class StreamDriver:
     def _events(self, raws: Sequence[RawEvent], *, now: float) -> list[Command]:
         commands: list[Command] = []
         for raw in raws:
-            event = self._dialect.read(raw.raw, raw.data)
+            try:
+                event = self._dialect.read(raw.raw, raw.data)
+            except FairleadError as error:
+                # What came before it in the same chunk still holds.
+                return [*commands, *self._veto.aborted(error)]
             self._note(event, now=now)
             commands += self._veto.arrived(event, now=now)
         return commands

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from scorers.types import Side
 from service.call import Call, FlowLimits
 from service.dialects.base import ReadLimits
 from service.dialects.messages import Messages
+from service.errors import FairleadError
 from service.judge import Judge
 from service.metrics import Metrics
 from service.policy import Rule
@@ -33,9 +34,11 @@ from tests.fakes.messages import (
     MODEL,
     PING,
     STARTED,
+    STOP,
     USAGE,
     ask,
     event,
+    finished,
     message,
     plain,
     started,
@@ -456,7 +459,8 @@ class Reader:
         """Some of the body."""
         self.body += data
         for raw in self.splitter.feed(data):
-            self._take(json.loads(raw.data or b"{}"))
+            if raw.data and raw.data != b"[DONE]":
+                self._take(json.loads(raw.data))
 
     def _take(self, data: Any) -> None:
         delta = data.get("delta", {})
@@ -464,7 +468,7 @@ class Reader:
             said = delta.get(name, "")
             if said in ("", REFUSAL, "{"):
                 continue
-            key = f"{name}{data['index']}" if name == "partial_json" else name
+            key = f"{name}{data.get('index', 0)}" if name == "partial_json" else name
             self.texts[key] = self.texts.get(key, "") + said
             self._check(self.texts[key])
 
@@ -554,6 +558,54 @@ def test_no_unscored_text_leaves_wherever_the_bytes_are_cut(
     else:
         assert reader.body == body
         assert run.status == "completed"
+
+
+PARTS = ("Fine. ", "VI", "LE", BAD, "", None, 5, {"text": BAD}, [BAD])
+LOOSE = st.one_of(
+    st.builds(
+        lambda kind, index, name, said: event(
+            f"content_block_{kind}", index=index, delta={"type": "text_delta", name: said}
+        ),
+        st.sampled_from(["delta", "stop", "novel"]),
+        st.sampled_from([0, 1, 7, -1, None]),
+        st.sampled_from(["text", "thinking", "partial_json", "citation", "words"]),
+        st.sampled_from(PARTS),
+    ),
+    st.builds(
+        lambda kind, name, said: event(
+            "content_block_start", index=0, content_block={"type": kind, name: said}
+        ),
+        st.sampled_from(["text", "tool_use", "thinking", "novel"]),
+        st.sampled_from(["text", "name", "input", "thinking", "content"]),
+        st.sampled_from(PARTS),
+    ),
+    st.builds(
+        lambda kind, name, said: event(kind, **{name: said}),
+        st.sampled_from(["message_start", "message_delta", "message_stop", "ping", "novel"]),
+        st.sampled_from(["message", "delta", "words", "index"]),
+        st.sampled_from(PARTS),
+    ),
+    st.sampled_from([started(), PING, STOP, b"data: {\n\n", b"data: [DONE]\n\n", b"event: x\n\n"]),
+    st.sampled_from([event("error", error={"message": "Busy"}), *finished()]),
+)
+
+
+def test_what_comes_after_the_end_does_not_undo_it() -> None:
+    """Data that cannot be read behind the end, in one piece with it, changes nothing."""
+    body = b"".join(text_stream())
+    reader, run = asyncio.run(drive(body + b"data: {\n\n", [], []))
+    assert (reader.body, run.status) == (body, "completed")
+
+
+@settings(max_examples=100, deadline=None, phases=(Phase.explicit, Phase.generate))
+@given(st.lists(LOOSE, max_size=12), st.lists(st.integers(0, 600), max_size=6))
+def test_no_order_of_events_lets_bad_text_out(events: list[bytes], at: list[int]) -> None:
+    """Whatever comes in whatever order, the stream ends and no bad word has left."""
+    body = b""
+    with suppress(FairleadError):  # told as a plain error while nothing was sent
+        reader, _ = asyncio.run(drive(b"".join(events), at, []))
+        body = reader.body
+    assert BAD.encode() not in body
 
 
 def test_a_ping_waits_for_no_score() -> None:
