@@ -466,7 +466,7 @@ class Reader:
         delta = data.get("delta", {})
         for name in ("text", "thinking", "partial_json"):
             said = delta.get(name, "")
-            if said in ("", REFUSAL, "{"):
+            if not said or said in (REFUSAL, "{"):
                 continue
             key = f"{name}{data.get('index', 0)}" if name == "partial_json" else name
             self.texts[key] = self.texts.get(key, "") + said
