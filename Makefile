@@ -1,6 +1,5 @@
 # make demo [ARGS=--once]   install into .venv and watch Fairlead work
 # make test [ARGS=...]      every test          make check       format, lint, types, imports
-# make test-train           the tests of how the model was made (installs torch)
 #
 # The same without make:
 #   python3 -m venv .venv && .venv/bin/pip install -e .          && .venv/bin/fairlead demo
@@ -14,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null 2>&1 && $$p $(OLD_ENOUGH) && { echo $$p; break; }; done)
 PACKAGES := service scorers storage dashboards tests load_tests
 
-.PHONY: demo test check test-train clean
+.PHONY: demo test check clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -22,9 +21,6 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(ARGS)
-
-test-train: $(VENV)/.installed-train
-	$(BIN)/python -m pytest -m train $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check $(PACKAGES)
@@ -44,10 +40,6 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.installed
-
-$(VENV)/.installed-train: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train]'
-	@touch $@ $(VENV)/.installed $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

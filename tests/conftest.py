@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,11 +25,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Find out which optional parts are absent here."""
     if not DATA.is_dir():
         _ABSENT["shared_data"] = f"no labelled data in {DATA}"
-    if not config.getoption("markexpr"):
-        # The training tests have a target of their own (`make test-train`).
-        _ABSENT["train"] = "run them with make test-train"
-    elif importlib.util.find_spec("torch") is None:
-        _ABSENT["train"] = "torch is not installed"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
