@@ -37,18 +37,17 @@ DEADLINE_MS = 60_000
 
 @dataclass(frozen=True)
 class Source:
-    """A file of labelled replies: which column has the label, and whether the model saw it."""
+    """A file of labelled replies, none of which the shipped model was trained on."""
 
     path: str
     label: str
     text: str
-    is_held_out: bool = True
 
 
 SOURCES = (
     Source("faithfulness/benchmarks/ragtruth_test.parquet", "unfaithful", "response"),
     Source("faithfulness/benchmarks/summedits_heldout.parquet", "unfaithful", "response"),
-    Source("faithfulness/train/halueval_qa.parquet", "unfaithful", "response", is_held_out=False),
+    Source("faithfulness/train/halueval_qa.parquet", "unfaithful", "response"),
     Source("toxicity/benchmarks/gptfuzz_responses_eval.parquet", "harm", "text"),
     Source("toxicity/benchmarks/diasafety_test.parquet", "toxic", "text"),
 )
@@ -71,8 +70,7 @@ def examples(data: Path, source: Source, rows: int) -> Iterator[Example]:
     labelled = [row for row in table if row[source.label] is not None and row[source.text].strip()]
     step = max(1, len(labelled) // rows)
     for row in labelled[::step][:rows]:
-        name = row["source"] + ("" if source.is_held_out else " (seen in training)")
-        split = row.get("split") or ""
+        name, split = row["source"], row.get("split") or ""
         yield Example(
             group=f"{name} {split}".strip() if "ragtruth" in source.path else name,
             prompt=row["prompt"] or "Please answer from the source.",
