@@ -85,11 +85,17 @@ def claim_logits(found: Sequence[Claim], column: Logits, blend: Blend) -> NDArra
     return blended
 
 
+def reply_logit(claimed: NDArray[np.float64], blend: Blend) -> float:
+    """How unsupported a reply is: its worst claim's logit, corrected for the number of claims."""
+    return float(claimed.max() + blend.claims * np.log(len(claimed)))
+
+
 class Faithfulness:
     """Holds each sentence of a reply against the best evidence in the context.
 
     A sentence is as unsupported as its best evidence leaves it; a reply is as unsupported as
-    its worst sentence. Sentences at even odds or worse come back as spans.
+    its worst sentence, corrected for their number. Sentences at even odds or worse come back
+    as spans.
     """
 
     name = "faithfulness"
@@ -122,8 +128,9 @@ class Faithfulness:
             )
         found = claims(subject)
         column = logits[:, self._map.column(head)]
-        worst = claim_logits(found, column, self._map.blend(head))
-        risk = float(self._map.probability(head, Side.REPLY, worst.max()))
+        blend = self._map.blend(head)
+        worst = claim_logits(found, column, blend)
+        risk = float(self._map.probability(head, Side.REPLY, reply_logit(worst, blend)))
         return Score(
             self.name,
             subject.side,

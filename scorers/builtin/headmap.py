@@ -33,13 +33,18 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """How a head's logit is joined with what can be counted: weights of a sum, and its offset."""
+    """How a head's logit is joined with what can be counted: weights of a sum, and its offset.
+
+    `claims` weighs the logarithm of the number of claims of a whole reply: the more there are,
+    the higher the worst of them lies by chance.
+    """
 
     logit: float = 1.0
     words: float = 0.0
     numbers: float = 0.0
     names: float = 0.0
     offset: float = 0.0
+    claims: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorers.base import Logits
-from scorers.builtin.faithfulness import Claim, claim_logits, claims
+from scorers.builtin.faithfulness import Claim, claim_logits, claims, reply_logit
 from scorers.builtin.headmap import Blend
 from scorers.builtin.toxicity import toxicity_rows
 from scorers.training.config import Config, load_config
@@ -110,6 +110,15 @@ def fit_blend(found: Sequence[Grounded], labels: Sequence[Sequence[float | None]
     return Blend(logit, *novel, offset=round(float(weights[4]), 4))
 
 
+def with_claims(found: Sequence[Grounded], blend: Blend) -> Blend:
+    """The blend with a weight for the number of claims, from labelled replies."""
+    claimed = [claim_logits(item.claims, item.column, blend) for item in found]
+    design = np.array([[part.max(), np.log(len(part)), 1.0] for part in claimed])
+    labels = np.array([item.example.labels["unsupported"] for item in found])
+    slope, count, _ = logistic(design, labels, np.array([1.0, 0.0, 0.0]))
+    return replace(blend, claims=round(min(0.0, float(count / slope)), 4))
+
+
 def faithfulness_maps(
     found: Sequence[Grounded], labels: Sequence[Sequence[float | None]], blend: Blend
 ) -> tuple[dict[str, Fitted], Floats]:
@@ -122,7 +131,7 @@ def faithfulness_maps(
         if label is not None
     ]
     sentences = np.array(pairs)
-    replies = np.array([part.max() for part in blended])
+    replies = np.array([reply_logit(part, blend) for part in blended])
     truth = np.array([item.example.labels["unsupported"] for item in found])
     maps = {"reply": fit(replies, truth), "sentence": fit(sentences[:, 0], sentences[:, 1])}
     return maps, replies[truth < 0.5]
@@ -179,7 +188,7 @@ def main() -> None:
     column = config.heads.index("unsupported")
     found = grounded(runner, held_examples(config, "faithfulness"), column)
     labels = sentence_labels(found)
-    blend = fit_blend(found, labels)
+    blend = with_claims(found, fit_blend(found, labels))
     maps["unsupported"], faithful = faithfulness_maps(found, labels, blend)
     print(f"{blend}; {len(faithful)} faithful replies")
     chat = ordinary_chat(config)

@@ -137,6 +137,17 @@ def test_novelty_moves_the_risk_by_the_models_blend() -> None:
     assert high == pytest.approx(1 / (1 + np.exp(-2.0)), abs=1e-3)
 
 
+def test_number_of_claims_moves_the_reply_but_not_its_sentences() -> None:
+    """A weight on the number of claims lowers a long reply's risk and leaves its spans alone."""
+    given = subject("The tower was built in 1889. It stands in the middle of Berlin.")
+    scorer = Faithfulness(head_map(blends={"unsupported": {"claims": -1.0}}))
+
+    score = scorer.score(given, scorer.rows(given), _column([-3.0, 3.0]))
+
+    assert score.risk == pytest.approx(1 / (1 + np.exp(-3.0 + np.log(2))), abs=1e-3)
+    assert score.spans[0].risk == pytest.approx(1 / (1 + np.exp(-3.0)), abs=1e-3)
+
+
 def _column(values: list[float]) -> np.ndarray:
     logits = np.zeros((len(values), 4), np.float32)
     logits[:, 3] = values
