@@ -10,7 +10,7 @@ from service.errors import BadRequest, Conflict, NotFound
 from service.state import State
 from storage.records import InteractionRecord
 
-_FLUSH_S = 1.0
+_FLUSH_S = 5.0
 
 
 async def find_one(
@@ -21,8 +21,10 @@ async def find_one(
     What waits to be written is awaited before the answer is no. Raises `NotFound`, and
     `Conflict` listing the interactions where the reply's id stands for several.
     """
+    # Asked before looking: what is written meanwhile would be missed by both.
+    is_writing = state.writer.pending_records > 0
     found = await _find(state, ident, caller)
-    if not found and state.writer.pending_records:
+    if not found and is_writing:
         with suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH_S):
                 await state.writer.flush()
