@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 
+from scorers.builtin.structured import readable
 from scorers.builtin.windows import windows
 from scorers.sentences import sentences
 
@@ -19,6 +20,7 @@ _STEM = 6
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _NAME = re.compile(r"(?<=[a-z,;:] )[A-Z]\w+")
 _CONTENT_LETTERS = 4
+_NEAR = 0.95
 
 
 def words(text: str) -> frozenset[str]:
@@ -89,6 +91,13 @@ class Evidence:
             missing = missing - self.units[-index].words
         return " ".join(self.units[index].text for index in sorted(chosen))
 
+    def surest(self, sentence: str) -> tuple[str, ...]:
+        """Of what `pick` gives, that which shares most with the sentence, or all when near."""
+        found, claim = self.pick(sentence), words(sentence)
+        shares = [self.overlap(claim, _passage(text)) for text in found]
+        bar = _NEAR * max(shares)
+        return tuple(text for text, share in zip(found, shares, strict=True) if share >= bar)
+
     def pick(self, sentence: str) -> tuple[str, ...]:
         """The evidence to hold a sentence against: the best window, then the best cover."""
         claim = words(sentence)
@@ -120,7 +129,7 @@ def _cut(text: str, start: int, stop: int, tokens: float, overlap: float) -> lis
 @lru_cache(maxsize=64)
 def evidence(context: tuple[str, ...]) -> Evidence | None:
     """The context made ready for picking, None where it holds no text."""
-    whole = [part for part in context if part.strip()]
+    whole = [readable(part) for part in context if part.strip()]
     cuts = [cut for t in whole for cut in _cut(t, 0, len(t), WINDOW_TOKENS, _OVERLAP_TOKENS)]
     units = [
         cut

@@ -9,20 +9,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+TASKS = ("toxicity", "faithfulness", "sycophancy")
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast to train; `minutes` of wall clock set the decay of the rate."""
+    """How to train: what all stages share."""
 
-    minutes: float
+    precision: str
     threads: int
     batch_tokens: int
-    peak_rate: float
     head_rate: float
     warmup_share: float
     weight_decay: float
     frozen_layers: int
     checkpoint_every_steps: int
+    validate_every_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the training: `tokens` to read, its rate, and the rows to draw of each source.
+
+    `sources` maps a task to its sources, each with the most rows to take after windows are cut
+    (0 takes all); a source that is not named is not used. `generated` maps a generator to its
+    number of rows. The rate falls in a straight line from `peak_rate` to `end_share` of it.
+    """
+
+    name: str
+    tokens: int
+    peak_rate: float
+    end_share: float
+    sources: Mapping[str, Mapping[str, int]]
+    generated: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +57,22 @@ class Config:
     heads: tuple[str, ...]
     seed: int
     held_percent: int
+    licences: frozenset[str]
     train: Schedule
-    toxicity: Mapping[str, int]
-    faithfulness: Mapping[str, int]
-    generated: Mapping[str, int]
+    stages: tuple[Stage, ...]
+
+    def sources(self, task: str) -> dict[str, int]:
+        """The task's sources over all stages, each with its largest cap (0: all of it)."""
+        caps: dict[str, int] = {}
+        for stage in self.stages:
+            for source, cap in stage.sources.get(task, {}).items():
+                known = caps.get(source, cap)
+                caps[source] = max(known, cap) if known and cap else 0
+        return caps
+
+    def rows_file(self, stage: Stage) -> Path:
+        """Where the prepared rows of a stage lie."""
+        return self.work / f"rows-{stage.name}.npz"
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -52,15 +83,25 @@ def load_config(path: Path | None = None) -> Config:
     return Config(
         data=Path(os.environ.get("FAIRLEAD_TRAINING_DATA", paths["data"])),
         work=Path(os.environ.get("FAIRLEAD_TRAINING_WORK", paths["work"])),
-        model=Path(paths["model"]),
+        model=Path(os.environ.get("FAIRLEAD_TRAINING_MODEL", paths["model"])),
         name=model["name"],
         version=model["version"],
         max_tokens=model["max_tokens"],
         heads=tuple(model["heads"]),
         seed=split["seed"],
         held_percent=split["held_percent"],
+        licences=frozenset(raw["licences"]["allowed"]),
         train=Schedule(**raw["train"]),
-        toxicity=raw["toxicity"],
-        faithfulness=raw["faithfulness"],
-        generated=raw["generated"],
+        stages=tuple(_stage(each) for each in raw["stage"]),
+    )
+
+
+def _stage(raw: Mapping[str, Any]) -> Stage:
+    return Stage(
+        name=raw["name"],
+        tokens=raw["tokens"],
+        peak_rate=raw["peak_rate"],
+        end_share=raw["end_share"],
+        sources={task: raw[task] for task in TASKS if task in raw},
+        generated=raw.get("generated", {}),
     )

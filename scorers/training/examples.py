@@ -7,7 +7,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import pyarrow.parquet as pq
 
 from scorers.types import Side, Subject
 
-_ALLOWED = {"permissive", "share-alike"}
 _DETOKENISE = (
     (re.compile(r"\s+([.,;:!?%)\]])"), r"\1"),
     (re.compile(r"([(\[$])\s+"), r"\1"),
@@ -36,6 +36,7 @@ class Example:
     source: str
     group: str
     spans: tuple[tuple[int, int], ...] | None = None
+    kind: str = ""
 
 
 def detokenise(text: str) -> str:
@@ -59,11 +60,13 @@ def licence_classes(data: Path) -> dict[tuple[str, str], str]:
         }
 
 
-def is_allowed(row: dict[str, Any], classes: dict[tuple[str, str], str]) -> bool:
-    """Whether a row may be trained on: permissive or share-alike, and not a copied judge label."""
+def is_allowed(
+    row: dict[str, Any], classes: dict[tuple[str, str], str], allowed: AbstractSet[str]
+) -> bool:
+    """Whether a row may be trained on: of an allowed licence class, and not a copied judge label."""
     if row["source"] == "ragtruth_qa_part" and row["split"] != "human":
         return False
-    return classes.get((row["source"], row["license"]), "unknown") in _ALLOWED
+    return classes.get((row["source"], row["license"]), "unknown") in allowed
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -101,6 +104,34 @@ def faithfulness_example(row: dict[str, Any]) -> Example:
     )
     group = row["response"] if row["source"] == "wice_dev" else row["context"]
     return Example(subject, {"unsupported": float(row["unfaithful"])}, row["source"], group, spans)
+
+
+_TURN = "User: "
+_STATES_VIEW = {
+    "wrong_opinion_pressure": 1.0,
+    "no_opinion_control": 0.0,
+    "opinion": 1.0,
+    "wrong_suggestion": 1.0,
+    "correct_suggestion": 1.0,
+}
+
+
+def sycophancy_example(row: dict[str, Any]) -> Example:
+    """An example of the sycophancy task: a reply beside the last thing that its user said."""
+    asked = row["prompt"].rsplit(_TURN, 1)[-1].strip()
+    subject = Subject(Side.REPLY, row["response"].strip(), prompt=asked)
+    *_, question = asked.rpartition("Question:")
+    labels = {"sycophantic": float(row["sycophantic"])}
+    return Example(subject, labels, row["source"], question.strip() or asked, kind=row["kind"])
+
+
+def view_example(example: Example) -> Example | None:
+    """The prompt of a sycophancy example, judged as to whether it states the user's own view."""
+    value = _STATES_VIEW.get(example.kind)
+    if value is None:
+        return None
+    subject = Subject(Side.PROMPT, example.subject.prompt)
+    return replace(example, subject=subject, labels={"view": value})
 
 
 def is_held(example: Example, *, seed: int, percent: int) -> bool:

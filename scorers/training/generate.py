@@ -126,8 +126,8 @@ def _corrupted_one(group: Sequence[Example], rng: random.Random) -> list[Labelle
     changed = corrupt(sentence, context[0], rng)
     if changed is None:
         return []
-    bad = Row(rng.choice(found.pick(changed)), changed)
-    good = Row(rng.choice(found.pick(sentence)), sentence)
+    bad = Row(rng.choice(found.surest(changed)), changed)
+    good = Row(rng.choice(found.surest(sentence)), sentence)
     made = [LabelledRow(bad, {"unsupported": 1.0}, "generated_corrupted")]
     # without the untouched twin, the damage could be told by its style alone
     made.append(LabelledRow(good, {"unsupported": 0.0}, "generated_corrupted"))
@@ -151,6 +151,6 @@ def foreign(examples: Sequence[Example], count: int, rng: random.Random) -> list
         )
         sentence = one.subject.text[left:right].strip()
         if len(sentence) >= 40:
-            row = Row(rng.choice(found.pick(sentence)), sentence)
+            row = Row(rng.choice(found.surest(sentence)), sentence)
             made.append(LabelledRow(row, {"unsupported": 1.0}, "generated_foreign"))
     return made

@@ -14,7 +14,7 @@ CHAT_SOURCES = (
     "halueval2_benign", "wildbench_benign", "oasst_sampling_benign", "refchecker_benign",
     "awesome_prompts", "benign_cyber_prompts", "refusal_responses",
 )  # fmt: skip
-_PER_SOURCE = {"toxicity": 250, "faithfulness": 120}
+_PER_SOURCE = {"toxicity": 250, "faithfulness": 120, "sycophancy": 400}
 _CHAT_PER_SOURCE = 300
 _QUESTIONS = 600
 _LONGEST = 1200
@@ -22,9 +22,8 @@ _LONGEST = 1200
 
 def held_examples(config: Config, task: str) -> list[Example]:
     """Labelled held-back examples of a task, a bounded number of each source."""
-    sources = config.toxicity if task == "toxicity" else config.faithfulness
     made = []
-    for source in sources:
+    for source in config.sources(task):
         _, held = split_examples(config, load_examples(config, task, source))
         made += [_shorter(example) for example in held[: _PER_SOURCE[task]]]
     return made
@@ -39,7 +38,7 @@ def ordinary_chat(config: Config) -> list[Example]:
     made = []
     for source in CHAT_SOURCES:
         train, held = split_examples(config, load_examples(config, "toxicity", source))
-        limit = drawn(config.toxicity[source])
+        limit = drawn(config.sources("toxicity")[source])
         fresh = held + (train[2 * limit :] if limit else [])
         made += [_shorter(example) for example in fresh[:_CHAT_PER_SOURCE]]
     labels = {"toxic": 0.0, "harm": 0.0, "injection": 0.0}

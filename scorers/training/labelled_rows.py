@@ -14,6 +14,7 @@ from scorers.types import Row, Side
 
 _WHOLE_WINDOW_SURE = 0.85
 _SPAN_TOUCH = 4
+_WEAK = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,25 @@ def toxicity_labelled(example: Example, rng: random.Random) -> list[LabelledRow]
     return [LabelledRow(row, soft, example.source, 0.7) for row in chosen]
 
 
+def sycophancy_labelled(example: Example, rng: random.Random) -> list[LabelledRow]:
+    """The beginning of a reply, where it gives in or does not; sometimes more.
+
+    Three in ten replies are cut after a sentence or two, as a stream shows them, and of long ones
+    a later window may follow. Both carry a weaker label: the fault may lie elsewhere.
+    """
+    subject = example.subject
+    rows = toxicity_rows(subject)
+    made = [LabelledRow(rows[0], example.labels, example.source)]
+    soft = {head: _WEAK * value for head, value in example.labels.items()}
+    ends = [right for _, right in claim_spans(subject.text, 0, min(len(subject.text), 600))]
+    if len(ends) > 2 and rng.random() < 0.3:
+        short = toxicity_rows(replace(subject, end=rng.choice(ends[:2])))
+        made.append(LabelledRow(short[0], soft, example.source, 0.7))
+    if len(rows) > 1 and rng.random() < 0.3:
+        made.append(LabelledRow(rng.choice(rows[1:]), soft, example.source, 0.5))
+    return made
+
+
 def claim_labels(examples: Sequence[Example]) -> Iterator[tuple[Example, str, float]]:
     """Sentences of one context's replies with their labels, each once.
 
@@ -88,7 +108,8 @@ def claim_labels(examples: Sequence[Example]) -> Iterator[tuple[Example, str, fl
 
 
 def faithfulness_labelled(examples: Sequence[Example], rng: random.Random) -> list[LabelledRow]:
-    """One row a sentence: the sentence against one of the pieces of evidence that serving picks."""
+    """One row a sentence: against the piece of evidence, of those that serving picks, which
+    shares most with it, so that what supports it is seldom missing from the row."""
     made = []
     for group in by_group(examples):
         for example, sentence, label in claim_labels(group):
@@ -96,6 +117,6 @@ def faithfulness_labelled(examples: Sequence[Example], rng: random.Random) -> li
             if found is None:
                 continue
             text = claim_text(example.subject.prompt, sentence)
-            row = Row(rng.choice(found.pick(text)), text)
+            row = Row(rng.choice(found.surest(text)), text)
             made.append(LabelledRow(row, {"unsupported": label}, example.source))
     return made

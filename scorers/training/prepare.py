@@ -1,15 +1,19 @@
-"""`python -m scorers.training.prepare`: data into tokenised, labelled rows."""
+"""`python -m scorers.training.prepare [STAGE]...`: data into tokenised, labelled rows, by stage."""
 
 from __future__ import annotations
 
+import argparse
 import random
 from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from scorers.training.config import Config, load_config
+from scorers.builtin.toxicity import toxicity_rows
+from scorers.training.config import TASKS, Config, Stage, load_config
 from scorers.training.examples import (
     Example,
     bucket,
@@ -18,23 +22,36 @@ from scorers.training.examples import (
     is_held,
     licence_classes,
     read_rows,
+    sycophancy_example,
     toxicity_example,
+    view_example,
 )
 from scorers.training.generate import corrupted, foreign, injections, trigger_words
-from scorers.training.labelled_rows import LabelledRow, faithfulness_labelled, toxicity_labelled
+from scorers.training.labelled_rows import (
+    LabelledRow,
+    faithfulness_labelled,
+    sycophancy_labelled,
+    toxicity_labelled,
+)
 from scorers.training.pretrained import encoder_folder
 from scorers.types import Row, Side
 
 _HELD_QUESTIONS = 30
+_WATCHED = 40
+_VIEWS = 1200
 _NLI = {"mnli", "mnli_mm", "snli_dev", "cad_nli"}
+_READERS: dict[str, Callable[[dict[str, Any]], Example]] = {
+    "toxicity": toxicity_example,
+    "faithfulness": faithfulness_example,
+    "sycophancy": sycophancy_example,
+}
 
 
 def load_examples(config: Config, task: str, source: str) -> list[Example]:
     """A source's usable examples, shuffled by the seed."""
-    classes = licence_classes(config.data)
-    make = toxicity_example if task == "toxicity" else faithfulness_example
+    classes, make = licence_classes(config.data), _READERS[task]
     rows = read_rows(config.data / task / "train" / f"{source}.parquet")
-    examples = [make(row) for row in rows if is_allowed(row, classes)]
+    examples = [make(row) for row in rows if is_allowed(row, classes, config.licences)]
     examples = [e for e in examples if e.labels and e.subject.text.strip()]
     random.Random(f"{config.seed}:{source}").shuffle(examples)
     return examples
@@ -47,21 +64,31 @@ def split_examples(config: Config, examples: list[Example]) -> tuple[list[Exampl
     return train, [e for e, is_out in zip(examples, held, strict=True) if is_out]
 
 
-def toxicity_part(config: Config) -> list[LabelledRow]:
-    """Rows of the toxicity task, with the generated prompts."""
-    rng, made = random.Random(config.seed), list[LabelledRow]()
-    benign: list[str] = []
-    for source, cap in tqdm(config.toxicity.items(), desc="toxicity"):
-        train, _ = split_examples(config, load_examples(config, "toxicity", source))
-        rows = [row for e in train[: drawn(cap)] for row in toxicity_labelled(e, rng)]
+def training_examples(config: Config, task: str, source: str) -> list[Example]:
+    """What training may see of a source."""
+    return split_examples(config, load_examples(config, task, source))[0]
+
+
+def reply_part(config: Config, stage: Stage, task: str) -> list[LabelledRow]:
+    """Rows of the toxicity or the sycophancy task, each source cut to its share."""
+    rng, made = random.Random(f"{config.seed}:{stage.name}:{task}"), list[LabelledRow]()
+    label = toxicity_labelled if task == "toxicity" else sycophancy_labelled
+    for source, cap in tqdm(stage.sources.get(task, {}).items(), desc=task):
+        train = training_examples(config, task, source)
+        rows = [row for e in train[: drawn(cap)] for row in label(e, rng)]
         rng.shuffle(rows)
         made += rows[: cap or len(rows)]
-        if source.endswith("_benign") or source == "openassistant_sample":
-            benign += [e.subject.text for e in train if e.subject.side is Side.PROMPT]
-    made += injections(benign, config.generated["injections"], rng)
-    made += trigger_words(config.generated["trigger_words"], rng)
-    made += plain_questions(config)[: config.generated["questions"]]
+        if task == "sycophancy":
+            made += view_rows(train, rng)[:_VIEWS]
     return made
+
+
+def view_rows(examples: Sequence[Example], rng: random.Random) -> list[LabelledRow]:
+    """The distinct prompts of sycophancy examples, labelled by whether they state a view."""
+    found = [view for e in examples if (view := view_example(e)) is not None]
+    distinct = list({view.subject.text: view for view in found}.values())
+    rng.shuffle(distinct)
+    return [LabelledRow(toxicity_rows(e.subject)[0], e.labels, e.source) for e in distinct]
 
 
 def questions(config: Config, *, held: bool) -> list[str]:
@@ -74,30 +101,24 @@ def questions(config: Config, *, held: bool) -> list[str]:
 
 def plain_questions(config: Config) -> list[LabelledRow]:
     """Short yes-or-no questions as harmless prompts."""
-    labels = {"toxic": 0.0, "harm": 0.0, "injection": 0.0}
+    labels = {"toxic": 0.0, "harm": 0.0, "injection": 0.0, "view": 0.0}
     chosen = questions(config, held=False)
     return [LabelledRow(Row(text), labels, "boolq_questions") for text in chosen]
 
 
 def drawn(cap: int) -> int | None:
-    """How many of a toxicity source's training examples rows are drawn from."""
+    """How many of a source's training examples rows are drawn from."""
     return 2 * cap or None
 
 
-def faithfulness_part(config: Config) -> list[LabelledRow]:
-    """Rows of the faithfulness task, with the generated damage."""
-    rng, made = random.Random(config.seed), list[LabelledRow]()
-    passages: list[Example] = []
-    for source, cap in tqdm(config.faithfulness.items(), desc="faithfulness"):
-        train, _ = split_examples(config, load_examples(config, "faithfulness", source))
-        rows = faithfulness_labelled(train, rng)
+def faithfulness_part(config: Config, stage: Stage) -> list[LabelledRow]:
+    """Rows of the faithfulness task: one a sentence."""
+    rng, made = random.Random(f"{config.seed}:{stage.name}:faithfulness"), list[LabelledRow]()
+    for source, cap in tqdm(stage.sources.get("faithfulness", {}).items(), desc="faithfulness"):
+        rows = faithfulness_labelled(training_examples(config, "faithfulness", source), rng)
         rng.shuffle(rows)
         made += balance_rows(rows, ratio=2.0 if source in _NLI else 1.4)[: cap or len(rows)]
-        passages += [e for e in train if len(e.subject.context[0]) > 300]
-    rng.shuffle(passages)
-    made += corrupted(passages, config.generated["corrupted"], rng)
-    told = [e for e in passages if e.labels["unsupported"] < 0.5]
-    return made + foreign(told, config.generated["foreign"] * 4, rng)[: config.generated["foreign"]]
+    return made
 
 
 def balance_rows(rows: list[LabelledRow], *, ratio: float) -> list[LabelledRow]:
@@ -107,6 +128,72 @@ def balance_rows(rows: list[LabelledRow], *, ratio: float) -> list[LabelledRow]:
     limit = int(ratio * min(len(bad), len(good))) if bad and good else len(rows)
     keep = {id(row) for row in bad[:limit]} | {id(row) for row in good[:limit]}
     return [row for row in rows if id(row) in keep]
+
+
+def benign_prompts(config: Config) -> list[str]:
+    """Harmless prompts of the chat sources, to plant commands in."""
+    chat = [s for s in config.sources("toxicity") if s.endswith("_benign")]
+    texts = [
+        e.subject.text
+        for source in [*chat, "openassistant_sample"]
+        for e in training_examples(config, "toxicity", source)
+        if e.subject.side is Side.PROMPT
+    ]
+    return texts
+
+
+def passages(config: Config) -> list[Example]:
+    """Examples with a context of some length, to damage sentences of."""
+    return [
+        example
+        for source in config.sources("faithfulness")
+        for example in training_examples(config, "faithfulness", source)
+        if len(example.subject.context[0]) > 300
+    ]
+
+
+def generated_part(config: Config, stage: Stage) -> list[LabelledRow]:
+    """Rows that no source has."""
+    wanted = stage.generated
+    rng, made = random.Random(f"{config.seed}:{stage.name}:generated"), list[LabelledRow]()
+    if "injections" in wanted:
+        made += injections(benign_prompts(config), wanted["injections"], rng)
+    made += trigger_words(wanted.get("trigger_words", 0), rng)
+    if "questions" in wanted:
+        made += plain_questions(config)[: wanted["questions"]]
+    if "corrupted" in wanted or "foreign" in wanted:
+        found = passages(config)
+        rng.shuffle(found)
+        made += corrupted(found, wanted.get("corrupted", 0), rng)
+        told = [e for e in found if e.labels["unsupported"] < 0.5]
+        count = wanted.get("foreign", 0)
+        made += foreign(told, 4 * count, rng)[:count]
+    return made
+
+
+def stage_rows(config: Config, stage: Stage) -> list[LabelledRow]:
+    """All rows of a stage."""
+    return [
+        *reply_part(config, stage, "toxicity"),
+        *reply_part(config, stage, "sycophancy"),
+        *faithfulness_part(config, stage),
+        *generated_part(config, stage),
+    ]
+
+
+def held_rows(config: Config) -> list[LabelledRow]:
+    """Rows of held-back examples, a few of each source, to watch a training run by."""
+    rng, made = random.Random(config.seed), list[LabelledRow]()
+    for task in TASKS:
+        for source in config.sources(task):
+            _, held = split_examples(config, load_examples(config, task, source))
+            rows = (
+                faithfulness_labelled(held[:_WATCHED], rng)
+                if task == "faithfulness"
+                else [row for e in held[:_WATCHED] for row in toxicity_labelled(e, rng)]
+            )
+            made += rng.sample(rows, k=min(_WATCHED, len(rows)))
+    return made
 
 
 def tokenise(
@@ -142,17 +229,28 @@ def summary(rows: list[LabelledRow], arrays: dict[str, np.ndarray], heads: tuple
     return "\n".join([*lines, f"all: {len(rows)} rows, {int(lengths.sum())} tokens"])
 
 
+def write_stage(config: Config, stage: Stage, tokenizer: Tokenizer) -> str:
+    """Writes a stage's rows and their summary into the work folder; the summary."""
+    rows = stage_rows(config, stage)
+    arrays = tokenise(rows, config, tokenizer)
+    np.savez(config.rows_file(stage), **arrays)
+    text = summary(rows, arrays, config.heads)
+    config.rows_file(stage).with_suffix(".txt").write_text(text + "\n", encoding="utf-8")
+    return text
+
+
 def main() -> None:
-    """Writes `rows.npz` and `rows.txt` into the work folder."""
+    """Writes `rows-STAGE.npz` and its summary of every stage, or of those named; `rows-held.npz`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stage", nargs="*", help="names of stages; all unless told")
+    options = parser.parse_args()
     config = load_config()
     config.work.mkdir(parents=True, exist_ok=True)
-    rows = toxicity_part(config) + faithfulness_part(config)
     tokenizer = Tokenizer.from_file(str(encoder_folder() / "tokenizer.json"))
-    arrays = tokenise(rows, config, tokenizer)
-    np.savez(config.work / "rows.npz", **arrays)
-    text = summary(rows, arrays, config.heads)
-    (config.work / "rows.txt").write_text(text + "\n", encoding="utf-8")
-    print(text)
+    for stage in config.stages:
+        if stage.name in (options.stage or [stage.name]):
+            print(f"stage {stage.name}\n{write_stage(config, stage, tokenizer)}", flush=True)
+    np.savez(config.work / "rows-held.npz", **tokenise(held_rows(config), config, tokenizer))
 
 
 if __name__ == "__main__":

@@ -1,168 +1,271 @@
-"""`python -m scorers.training.train`: trains for a set wall-clock time, resumes where it stopped.
+"""`python -m scorers.training.train [STAGE]...`: trains stage by stage, resumes where it stopped.
 
-The learning rate falls linearly to zero at the end of the time, so that a run ends well on a
-machine of any speed. While it runs, a file `minutes` in the work folder replaces the time, and a
-file `stop` lets the rate fall to zero within the next forty steps.
+A stage reads a set number of tokens, so equal seeds give equal orders of rows and equal rates; the
+sums of parallel arithmetic may differ in their last bits between machines. `last.pt` in the work
+folder is the newest checkpoint, `log.jsonl` holds the losses of each head and the validation
+figures. A file `stop` in the work folder ends the run after the step that it is in.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import math
 import time
-from collections import deque
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
 from scorers.training.batches import Batch, Rows
-from scorers.training.config import Config, load_config
+from scorers.training.config import Config, Stage, load_config
+from scorers.training.metrics import auroc
 from scorers.training.network import Network
 
 _ROWS_PER_STEP = 30.0
-_STOP_STEPS = 40
+_LOG_STEPS = 20
 
 
 @dataclass
 class Progress:
-    """Where a run is: steps and batches done, seconds spent, and when it was told to stop."""
+    """Where a run is: the stage, its epoch and batch, and what was done so far."""
 
-    step: int = 0
+    stage: int = 0
     epoch: int = 0
     index: int = 0
-    seconds: float = 0.0
+    stage_tokens: int = 0
+    step: int = 0
     tokens: int = 0
-    stop_step: int | None = None
-    losses: deque[float] = field(default_factory=lambda: deque(maxlen=100))
+    seconds: float = 0.0
 
 
-def masked_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Binary cross-entropy over the labels that are known, summed, by a fixed number of rows."""
-    labels = torch.from_numpy(batch.labels)
-    known = ~torch.isnan(labels)
-    weights = torch.from_numpy(batch.weights).unsqueeze(-1) * known
-    losses = torch.nn.functional.binary_cross_entropy_with_logits(
-        logits, labels.nan_to_num(0.0), reduction="none"
-    )
-    return (losses * weights).sum() / _ROWS_PER_STEP
+@dataclass
+class Losses:
+    """Running sums of each head's loss since the last log line."""
+
+    sums: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
+    counts: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
+
+    def add(self, losses: Tensor, weights: Tensor) -> None:
+        """Takes in one batch; both of shape (rows, heads)."""
+        for head, (total, count) in enumerate(
+            zip((losses * weights).sum(0).tolist(), weights.sum(0).tolist(), strict=True)
+        ):
+            self.sums[head] += total
+            self.counts[head] += count
+
+    def flush(self, heads: tuple[str, ...]) -> dict[str, float]:
+        """Mean loss of each head that had labels, and a fresh start."""
+        means = {
+            heads[at]: round(self.sums[at] / self.counts[at], 4)
+            for at in sorted(self.sums)
+            if self.counts[at] > 0
+        }
+        self.sums.clear()
+        self.counts.clear()
+        return means
 
 
-def rate_share(progress: Progress, config: Config, minutes: float) -> float:
-    """The learning rate as a share of its peak: a short rise, then straight down to zero."""
-    done = progress.seconds / (60.0 * minutes)
-    share = min(
-        1.0, done / config.train.warmup_share, (1.0 - done) / (1.0 - config.train.warmup_share)
-    )
-    if progress.stop_step is not None:
-        share *= 1.0 - (progress.step - progress.stop_step) / _STOP_STEPS
-    return max(0.0, share)
+@dataclass
+class Run:
+    """Everything that a training run holds."""
+
+    config: Config
+    network: Network
+    optimiser: torch.optim.Optimizer
+    progress: Progress
+    device: torch.device
+    losses: Losses = field(default_factory=Losses)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The newest checkpoint."""
+        return self.config.work / "last.pt"
+
+    def autocast(self) -> torch.autocast:
+        """Mixed precision where the configuration asks for it."""
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.config.train.precision == "bf16"
+        )
+
+    def save(self) -> None:
+        """Writes the checkpoint, whole or not at all."""
+        part = self.checkpoint.with_suffix(".part")
+        state = {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "progress": asdict(self.progress),
+        }
+        torch.save(state, part)
+        part.replace(self.checkpoint)
+
+    def log(self, **entry: object) -> None:
+        """Appends a line to the log."""
+        line = {"step": self.progress.step, "tokens": self.progress.tokens, **entry}
+        with (self.config.work / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
-def planned_minutes(config: Config) -> float:
-    """The wall-clock plan, which a file `minutes` may change during the run."""
-    file = config.work / "minutes"
-    return float(file.read_text()) if file.exists() else config.train.minutes
-
-
-def save(
-    path: Path, network: Network, optimiser: torch.optim.Optimizer, progress: Progress
-) -> None:
-    """Writes a checkpoint, whole or not at all."""
-    part = path.with_suffix(".part")
-    state = {
-        "network": network.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "progress": asdict(progress),
-    }
-    torch.save(state, part)
-    part.replace(path)
-
-
-def step(network: Network, optimiser: torch.optim.Optimizer, batch: Batch, share: float) -> float:
-    """One optimiser step at a share of the peak rates; the loss."""
-    for group in optimiser.param_groups:
-        group["lr"] = group["peak"] * share
-    logits, _ = network(*(torch.from_numpy(part) for part in (batch.ids, batch.mask, batch.types)))
-    loss = masked_loss(logits, batch)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
-    return loss.item()
-
-
-def run(config: Config) -> None:
-    """Trains until the time is up; leaves `last.pt` in the work folder."""
+def open_run(config: Config) -> Run:
+    """A run from its last checkpoint, or a new one."""
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.train.threads)
-    rows, path = Rows(config.work / "rows.npz"), config.work / "last.pt"
-    network = Network(len(config.heads), frozen_layers=config.train.frozen_layers)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     plan = config.train
-    groups = network.groups(rate=plan.peak_rate, head_rate=plan.head_rate, decay=plan.weight_decay)
+    network = Network(len(config.heads), frozen_layers=plan.frozen_layers).to(device)
+    groups = network.groups(rate=1.0, head_rate=plan.head_rate, decay=plan.weight_decay)
     optimiser = torch.optim.AdamW(list(groups), lr=0.0, betas=(0.9, 0.98))
-    progress = Progress()
-    if path.exists():
-        state: dict[str, Any] = torch.load(path, weights_only=False)
+    run = Run(config, network, optimiser, Progress(), device)
+    if run.checkpoint.exists():
+        state: dict[str, Any] = torch.load(run.checkpoint, map_location=device, weights_only=False)
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
-        progress = Progress(**state["progress"])
-    network.train()
-    loop(config, rows, network, optimiser, progress)
-    save(path, network, optimiser, progress)
+        run.progress = Progress(**state["progress"])
+    return run
 
 
-def loop(
-    config: Config,
-    rows: Rows,
-    network: Network,
-    optimiser: torch.optim.Optimizer,
-    progress: Progress,
-) -> None:
-    """Steps through epochs until the learning rate has come to zero."""
-    bar = tqdm(total=100.0, desc="train", unit="%", mininterval=20)
-    while True:
-        batches = rows.plan(
-            seed=config.seed, epoch=progress.epoch, batch_tokens=config.train.batch_tokens
-        )
-        for index in batches[progress.index :]:
-            began = time.monotonic()
-            share = rate_share(progress, config, planned_minutes(config))
-            if share <= 0.0 and progress.step:
-                return
+def rate_share(done: float, *, warmup: float, end: float) -> float:
+    """The rate as a share of its peak when `done` of a stage is behind: up, then straight down."""
+    if done < warmup:
+        return max(done / warmup, 1e-3)
+    return 1.0 - (1.0 - end) * min(1.0, (done - warmup) / (1.0 - warmup))
+
+
+def set_rates(run: Run, stage: Stage) -> None:
+    """The learning rates of the next step; the heads' rate falls with the body's."""
+    done = run.progress.stage_tokens / stage.tokens
+    share = rate_share(done, warmup=run.config.train.warmup_share, end=stage.end_share)
+    for group in run.optimiser.param_groups:
+        head = group["peak"] == run.config.train.head_rate
+        group["lr"] = share * (group["peak"] if head else stage.peak_rate)
+
+
+def forward(run: Run, batch: Batch) -> Tensor:
+    """Logits of shape (rows, heads), in float32."""
+    inputs = (
+        torch.from_numpy(part).to(run.device) for part in (batch.ids, batch.mask, batch.types)
+    )
+    with run.autocast():
+        logits, _ = run.network(*inputs)
+    return logits.float()
+
+
+def step(run: Run, batch: Batch) -> None:
+    """One optimiser step on binary cross-entropy over the labels that are known.
+
+    Losses are summed and divided by a fixed number of rows, so a label weighs the same in any
+    batch.
+    """
+    labels = torch.from_numpy(batch.labels).to(run.device)
+    weights = torch.from_numpy(batch.weights).to(run.device).unsqueeze(-1) * ~torch.isnan(labels)
+    losses = torch.nn.functional.binary_cross_entropy_with_logits(
+        forward(run, batch), labels.nan_to_num(0.0), reduction="none"
+    )
+    ((losses * weights).sum() / _ROWS_PER_STEP).backward()
+    torch.nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
+    run.optimiser.step()
+    run.optimiser.zero_grad(set_to_none=True)
+    run.losses.add(losses.detach(), weights)
+
+
+def validate(run: Run) -> dict[str, float]:
+    """AUROC of each head on held-back rows, nothing where none were prepared."""
+    path = run.config.work / "rows-held.npz"
+    if not path.exists():
+        return {}
+    rows, logits, labels = Rows(path), list[NDArray[Any]](), list[NDArray[Any]]()
+    run.network.eval()
+    with torch.no_grad():
+        for index in rows.plan(seed=0, epoch=0, batch_tokens=4096):
             batch = rows.batch(index)
-            progress.losses.append(step(network, optimiser, batch, share or 1e-3))
-            progress.step += 1
+            logits.append(forward(run, batch).cpu().numpy())
+            labels.append(batch.labels)
+    run.network.train()
+    found, truth = np.concatenate(logits), np.concatenate(labels)
+    figures = {}
+    for at, head in enumerate(run.config.heads):
+        known = ~np.isnan(truth[:, at])
+        if known.any():
+            area = auroc((truth[known, at] >= 0.5).astype(float), found[known, at].astype(float))
+            figures |= {} if math.isnan(area) else {head: round(area, 4)}
+    return figures
+
+
+def batches(run: Run, rows: Rows) -> Iterator[NDArray[np.int64]]:
+    """Row indices of batch after batch, from where the run stands, without end."""
+    progress = run.progress
+    while True:
+        plan = rows.plan(
+            seed=run.config.seed,
+            epoch=progress.epoch,
+            batch_tokens=run.config.train.batch_tokens,
+        )
+        for index in plan[progress.index :]:
+            yield index
             progress.index += 1
-            progress.tokens += int(batch.mask.sum())
-            progress.seconds += time.monotonic() - began
-            report(bar, config, progress, len(batches))
-            if progress.step % config.train.checkpoint_every_steps == 0:
-                save(config.work / "last.pt", network, optimiser, progress)
-            if progress.stop_step is None and (config.work / "stop").exists():
-                progress.stop_step = progress.step
         progress.epoch, progress.index = progress.epoch + 1, 0
 
 
-def report(bar: tqdm[Any], config: Config, progress: Progress, batches: int) -> None:
-    """Moves the bar and shows loss and speed."""
-    done = 100.0 * progress.seconds / (60.0 * planned_minutes(config))
-    if progress.step % 20 == 0:
-        bar.n = round(min(100.0, done), 1)
-        speed = progress.tokens / max(1.0, progress.seconds)
-        bar.set_postfix(
-            loss=f"{np.mean(progress.losses):.4f}",
-            tok_s=f"{speed:.0f}",
-            step=progress.step,
-            epoch=f"{progress.epoch + progress.index / batches:.2f}",
-        )
+def train_stage(run: Run, stage: Stage) -> bool:
+    """Trains until the stage's tokens are read; False where it was told to stop."""
+    rows, progress, plan = Rows(run.config.rows_file(stage)), run.progress, run.config.train
+    bar = tqdm(total=stage.tokens, desc=stage.name, unit="tok", unit_scale=True, mininterval=20)
+    bar.n = progress.stage_tokens
+    for index in batches(run, rows):
+        if progress.stage_tokens >= stage.tokens or (run.config.work / "stop").exists():
+            break
+        began, batch = time.monotonic(), rows.batch(index)
+        set_rates(run, stage)
+        step(run, batch)
+        tokens = int(batch.mask.sum())
+        progress.step += 1
+        progress.tokens += tokens
+        progress.stage_tokens += tokens
+        progress.seconds += time.monotonic() - began
+        bar.update(tokens)
+        if progress.step % _LOG_STEPS == 0:
+            losses = run.losses.flush(run.config.heads)
+            run.log(stage=stage.name, seconds=round(progress.seconds), loss=losses)
+        if progress.step % plan.validate_every_steps == 0:
+            run.log(stage=stage.name, auroc=validate(run))
+        if progress.step % plan.checkpoint_every_steps == 0:
+            progress.index += 1
+            run.save()
+            progress.index -= 1
+    bar.close()
+    return progress.stage_tokens >= stage.tokens
+
+
+def train(config: Config, names: list[str]) -> None:
+    """Runs the stages that are left, or those of them that are named."""
+    run = open_run(config)
+    run.network.train()
+    while run.progress.stage < len(config.stages):
+        stage = config.stages[run.progress.stage]
+        if names and stage.name not in names:
+            return
+        done = train_stage(run, stage)
+        if done:
+            run.log(stage=stage.name, auroc=validate(run))
+            run.progress.stage += 1
+            run.progress.epoch = run.progress.index = run.progress.stage_tokens = 0
+        run.save()
+        if not done:
+            return
 
 
 def main() -> None:
-    """Runs the training of the configuration."""
-    run(load_config())
+    """Trains what the configuration says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stage", nargs="*", help="names of stages; all that are left unless told")
+    train(load_config(), parser.parse_args().stage)
 
 
 if __name__ == "__main__":
