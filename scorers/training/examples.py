@@ -63,7 +63,7 @@ def licence_classes(data: Path) -> dict[tuple[str, str], str]:
 def is_allowed(
     row: dict[str, Any], classes: dict[tuple[str, str], str], allowed: AbstractSet[str]
 ) -> bool:
-    """Whether a row may be trained on: of an allowed licence class, and not a copied judge label."""
+    """Whether a row may be trained on: of an allowed licence class, not a copied judge label."""
     if row["source"] == "ragtruth_qa_part" and row["split"] != "human":
         return False
     return classes.get((row["source"], row["license"]), "unknown") in allowed

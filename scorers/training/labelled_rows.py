@@ -108,8 +108,10 @@ def claim_labels(examples: Sequence[Example]) -> Iterator[tuple[Example, str, fl
 
 
 def faithfulness_labelled(examples: Sequence[Example], rng: random.Random) -> list[LabelledRow]:
-    """One row a sentence: against the piece of evidence, of those that serving picks, which
-    shares most with it, so that what supports it is seldom missing from the row."""
+    """One row a sentence, against that piece of what serving picks which shares most with it.
+
+    So what supports a sentence is seldom missing from its row.
+    """
     made = []
     for group in by_group(examples):
         for example, sentence, label in claim_labels(group):

@@ -133,13 +133,12 @@ def balance_rows(rows: list[LabelledRow], *, ratio: float) -> list[LabelledRow]:
 def benign_prompts(config: Config) -> list[str]:
     """Harmless prompts of the chat sources, to plant commands in."""
     chat = [s for s in config.sources("toxicity") if s.endswith("_benign")]
-    texts = [
+    return [
         e.subject.text
         for source in [*chat, "openassistant_sample"]
         for e in training_examples(config, "toxicity", source)
         if e.subject.side is Side.PROMPT
     ]
-    return texts
 
 
 def passages(config: Config) -> list[Example]:
@@ -240,7 +239,7 @@ def write_stage(config: Config, stage: Stage, tokenizer: Tokenizer) -> str:
 
 
 def main() -> None:
-    """Writes `rows-STAGE.npz` and its summary of every stage, or of those named; `rows-held.npz`."""
+    """Writes `rows-STAGE.npz` of every stage, or of those named, and `rows-held.npz`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage", nargs="*", help="names of stages; all unless told")
     options = parser.parse_args()

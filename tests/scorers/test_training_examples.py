@@ -27,14 +27,16 @@ def reply(text: str, label: float, spans: tuple[tuple[int, int], ...] | None = N
 )
 def test_only_free_licences_are_trained_on(licence_class: str, *, expected: bool) -> None:
     """Nothing non-commercial and nothing without a licence is used."""
-    row = {"source": "s", "license": "L", "split": ""}
+    row, allowed = {"source": "s", "license": "L", "split": ""}, load_config().licences
 
-    assert is_allowed(row, {("s", "L"): licence_class}) is expected
+    assert is_allowed(row, {("s", "L"): licence_class}, allowed) is expected
 
 
 def test_unlisted_licence_is_not_used() -> None:
     """A row whose licence the list of sources lacks is left out."""
-    assert not is_allowed({"source": "s", "license": "other", "split": ""}, {})
+    row = {"source": "s", "license": "other", "split": ""}
+
+    assert not is_allowed(row, {}, load_config().licences)
 
 
 def test_split_depends_on_nothing_but_the_group() -> None:
@@ -110,8 +112,9 @@ def test_nothing_to_damage_is_told() -> None:
 
 
 def test_configuration_names_only_heads_that_scorers_know() -> None:
-    """The shipped configuration has the four heads and a rate that rises from nothing."""
+    """The shipped configuration has the seven heads, and stages that read something."""
     config = load_config()
 
-    assert config.heads == ("toxic", "harm", "injection", "unsupported")
-    assert config.train.minutes > 0
+    known = {"toxic", "harm", "injection", "unsupported", "sycophantic", "view", "expressed"}
+    assert set(config.heads) == known
+    assert all(stage.tokens > 0 for stage in config.stages)
