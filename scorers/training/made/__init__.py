@@ -1,0 +1,1 @@
+"""Training examples that no source has, made by rules from a seed."""

@@ -1,0 +1,79 @@
+"""Made examples of supported and unsupported claims: seeded, marked and even."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from scorers.training.evaluate import novel_share
+from scorers.training.examples import Example, by_group
+from scorers.training.labelled_rows import claim_labels, faithfulness_labelled
+from scorers.training.made.records import records
+from scorers.training.metrics import auroc
+from scorers.types import Side, Subject
+
+Maker = Callable[[int, random.Random], list[Example]]
+MAKERS = {"made_records": records}
+made_by = pytest.mark.parametrize(("source", "make"), MAKERS.items(), ids=list(MAKERS))
+
+
+def told(examples: list[Example]) -> list[tuple[Example, float]]:
+    """Every sentence as a reply of its own, with its label."""
+    return [
+        (Example(Subject(Side.REPLY, text, context=one.subject.context), {}, "", ""), label)
+        for group in by_group(examples)
+        for one, text, label in claim_labels(group)
+    ]
+
+
+@made_by
+def test_same_seed_makes_the_same_examples(source: str, make: Maker) -> None:
+    """A seed decides everything; another one makes something else."""
+    first = make(40, random.Random(3))
+
+    assert first == make(40, random.Random(3))
+    assert first != make(40, random.Random(4))
+    assert {e.source for e in first} == {source}
+    assert len(first) == 40
+
+
+@made_by
+def test_spans_and_labels_agree(source: str, make: Maker) -> None:
+    """A reply is unsupported where a span says so; spans are words of the reply."""
+    for one in make(300, random.Random(1)):
+        assert one.spans is not None
+        assert one.labels == {"unsupported": float(bool(one.spans))}
+        assert "[" not in one.subject.text
+        for left, right in one.spans:
+            part = one.subject.text[left:right]
+            assert len(part) >= 4
+            assert part == part.strip()
+
+
+@made_by
+def test_both_classes_are_about_even(source: str, make: Maker) -> None:
+    """Of the sentences four to six in ten are unsupported."""
+    labels = [label for _, label in told(make(400, random.Random(2)))]
+
+    assert 0.4 <= float(np.mean(labels)) <= 0.6
+
+
+@made_by
+def test_new_words_do_not_tell_the_classes_apart(source: str, make: Maker) -> None:
+    """The novel-word rule is of little use on made sentences."""
+    sentences = told(make(500, random.Random(6)))
+    labels = np.array([label for _, label in sentences])
+
+    assert 0.4 <= auroc(labels, np.array([novel_share(one) for one, _ in sentences])) <= 0.66
+
+
+@made_by
+def test_rows_hold_evidence_and_claim(source: str, make: Maker) -> None:
+    """Every example becomes rows through the code that serves."""
+    rows = faithfulness_labelled(make(20, random.Random(7)), random.Random(7))
+
+    assert len(rows) >= 20
+    assert all(row.row.pair and row.row.text.strip() for row in rows)
