@@ -7,14 +7,16 @@ A model is a folder with a `heads.json`, the files that it names, and a
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from scorers.base import Scorer
-from scorers.builtin import BUILTIN
+from scorers.builtin import BUILTIN, Confidence
+from scorers.builtin.confidence import with_gap_thresholds
 from scorers.builtin.headmap import HeadMap
+from scorers.calibration_map import OutcomeMap
 from scorers.errors import ModelError
 from scorers.onnx import OnnxSession
 from scorers.serving import RowEncoder, Session
@@ -80,17 +82,24 @@ def load(
     provider: str = "auto",
     threads: int | None = None,
     added: Sequence[Path] = (),
+    maps: Mapping[str, OutcomeMap] | None = None,
 ) -> LoadedModel:
     """A model ready to serve, by its name or the path of its folder.
 
+    `maps` say of served models how likely their replies are right; the confidence scorer looks
+    into them at each score, while thresholds are those of the maps that are there now.
     Raises ModelError where there is none or it is broken, and ProviderUnavailable
     where the execution provider asked for cannot be had.
     """
     folder = _folder(name_or_path, added)
-    headmap = _headmap(folder)
+    headmap = with_gap_thresholds(_headmap(folder), maps or {})
     session = OnnxSession.open(folder, provider, threads=threads)
     tokenizer = RowTokenizer.open(folder / "tokenizer.json", max_tokens=headmap.max_tokens)
-    scorers = tuple(kind(headmap) for kind in BUILTIN if kind.name in headmap.scorers)
+    scorers = tuple(
+        Confidence(headmap, maps) if kind is Confidence else kind(headmap)
+        for kind in BUILTIN
+        if kind.name in headmap.scorers
+    )
     if not scorers:
         known = ", ".join(kind.name for kind in BUILTIN)
         raise ModelError(f"{headmap.model} has the heads of no known scorer ({known})")

@@ -26,6 +26,11 @@ class Subject:
     `text[start:end]` is the part that is new and has to be judged; what stands
     before `start` was judged earlier and only serves as lead-in. A whole text
     is judged with `start=0` and `end=None`.
+
+    `is_speech` is false for what the model does not say to its reader: a tool's
+    arguments, its reasoning. `served` names the model that wrote a reply, and
+    `logprobs` are the natural logarithms of the probabilities that it gave the
+    tokens of the judged part, where the upstream told them.
     """
 
     side: Side
@@ -34,6 +39,9 @@ class Subject:
     context: tuple[str, ...] = ()
     start: int = 0
     end: int | None = None
+    is_speech: bool = True
+    served: str = ""
+    logprobs: tuple[float, ...] = ()
 
     @property
     def stop(self) -> int:
@@ -73,7 +81,8 @@ class Score:
 
     `risk` is the calibrated probability in [0, 1] that the text has the fault,
     None where the scorer did not apply (`reason` then says why). `heads` holds
-    the same per head. `start` and `stop` are the judged part in characters.
+    the same per head, and may hold what a scorer read without coming to a risk.
+    `start` and `stop` are the judged part in characters.
     """
 
     scorer: str
@@ -95,9 +104,11 @@ class Score:
         """The score as plain JSON values; risks rounded to six decimals."""
         out: dict[str, Any] = {"scorer": self.scorer, "side": self.side.value, "model": self.model}
         if self.risk is None:
-            return out | {"status": self.reason or "not_applicable"}
-        out["risk"] = round(self.risk, 6)
-        out["heads"] = {name: round(risk, 6) for name, risk in self.heads.items()}
+            out["status"] = self.reason or "not_applicable"
+        else:
+            out["risk"] = round(self.risk, 6)
+        if self.heads or self.risk is not None:
+            out["heads"] = {name: round(risk, 6) for name, risk in self.heads.items()}
         if self.spans:
             out["spans"] = [
                 {"start": s.start, "end": s.end, "risk": round(s.risk, 6)} for s in self.spans

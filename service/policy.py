@@ -20,8 +20,8 @@ _HARDNESS = ("annotate", "replace", "error")
 _SHELF: Mapping[str, tuple[str, ...]] = {
     "toxicity": ("toxic", "harm", "injection"),
     "faithfulness": ("unsupported",),
-    "sycophancy": ("sycophantic",),
-    "confidence": ("expressed",),
+    "sycophancy": ("sycophantic", "view"),
+    "confidence": ("expressed", "overconfident"),
 }
 
 
@@ -77,12 +77,17 @@ class Rule:
     action: str = "replace"
 
     def judge(self, score: Score) -> ScoredRule | None:
-        """The score with the rule's own risk and what comes of it; None where heads are missing."""
-        if score.risk is None:
-            return ScoredRule(score, Outcome.UNSCORED, self.flag, self.veto, self.name)
-        if score.heads and not all(head in score.heads for head in self.heads):
+        """The score with the rule's own risk and what comes of it; None where heads are missing.
+
+        A rule on heads that the scorer read holds even where it came to no risk of its own.
+        """
+        read = [score.heads[head] for head in self.heads if head in score.heads]
+        is_whole = bool(read) and len(read) == len(self.heads)
+        if not is_whole and score.heads and score.risk is not None:
             return None
-        risk = max((score.heads[head] for head in self.heads if score.heads), default=score.risk)
+        risk = max(read) if is_whole else score.risk
+        if risk is None:
+            return ScoredRule(score, Outcome.UNSCORED, self.flag, self.veto, self.name)
         scored = replace(score, risk=risk)
         return ScoredRule(scored, self._outcome(risk), self.flag, self.veto, self.name)
 

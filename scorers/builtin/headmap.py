@@ -63,6 +63,11 @@ class Thresholds:
     fpr: tuple[float, ...]
     risk: tuple[float, ...]
 
+    def at(self, fpr: float) -> float | None:
+        """The risk for a rate, or for the next lower one; None below the lowest."""
+        index = bisect_right(self.fpr, fpr + 1e-12) - 1
+        return self.risk[index] if index >= 0 else None
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
@@ -136,8 +141,15 @@ class HeadMap:
         return self.blends.get(head, Blend())
 
     def has(self, head: str, side: Side | str) -> bool:
-        """Whether the head is calibrated for the side."""
-        return (head, str(side)) in self.calibration
+        """Whether the head has something to say on the side.
+
+        A column of the model does where it is calibrated. Any other head is worked out by its
+        scorer, on each of its sides.
+        """
+        if head in self.heads:
+            return (head, str(side)) in self.calibration
+        specs = self.scorers.values()
+        return any(head in spec.heads and str(side) in spec.sides for spec in specs)
 
     def probability(self, head: str, side: Side | str, logits: ArrayLike) -> NDArray[np.float64]:
         """Calibrated probabilities of a head's logits, of the same shape."""
@@ -156,13 +168,13 @@ class HeadMap:
             raise UnknownThreshold(
                 f"{self.model} has no thresholds for {key!r} on the {side} side; known: {known}"
             )
-        index = bisect_right(table.fpr, fpr + 1e-12) - 1
-        if index < 0:
+        risk = table.at(fpr)
+        if risk is None:
             raise UnknownThreshold(
                 f"{self.model} has no threshold for {key!r} at a false-positive rate of {fpr:g}; "
                 f"the lowest is {table.fpr[0]:g}"
             )
-        return table.risk[index]
+        return risk
 
 
 def _spec(raw: Mapping[str, Any]) -> ScorerSpec:

@@ -6,31 +6,13 @@ from collections.abc import Sequence
 
 from scorers.base import Logits
 from scorers.builtin.headmap import HeadMap
-from scorers.builtin.windows import snap_right, tail, windows
+from scorers.builtin.rows import text_rows
 from scorers.types import Row, Score, Side, Subject
-
-PROMPT_TOKENS = 220.0
-REPLY_TOKENS = 165.0
-_OVERLAP_TOKENS = 32.0
-_PROMPT_TAIL = 260
-_LEAD_IN = 200
 
 
 def toxicity_rows(subject: Subject) -> list[Row]:
-    """The rows for a subject: windows of the text, beside the end of its prompt on replies."""
-    if not subject.fresh.strip():
-        return []
-    begin = snap_right(subject.text, max(0, subject.start - _LEAD_IN))
-    before = tail(subject.prompt.strip(), _PROMPT_TAIL) if subject.side is Side.REPLY else ""
-    cuts = windows(
-        subject.text,
-        min(begin, subject.start),
-        subject.stop,
-        budget_tokens=REPLY_TOKENS if before else PROMPT_TOKENS,
-        overlap_tokens=_OVERLAP_TOKENS,
-    )
-    texts = [part for left, right in cuts if (part := subject.text[left:right].strip())]
-    return [Row(before, part) if before else Row(part) for part in texts]
+    """The rows for a subject: those that the scorers share."""
+    return list(text_rows(subject))
 
 
 class Toxicity:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,34 @@ def plain_map() -> dict[str, Any]:
     return {"kind": "platt", "x": x, "y": [1.0 / (1.0 + math.exp(-v)) for v in x]}
 
 
+def later_scorers(heads: Sequence[str]) -> dict[str, Any]:
+    """Sycophancy and confidence, as far as the network has their heads.
+
+    `view` is read on prompts and is no risk; `overconfident` is no column but what the scorer
+    makes of `expressed` and the chance of being right.
+    """
+    scorers: dict[str, Any] = {}
+    if "sycophantic" in heads:
+        has_view = "view" in heads
+        scorers["sycophancy"] = {
+            "heads": ["sycophantic", "view"] if has_view else ["sycophantic"],
+            "default_heads": ["sycophantic"],
+            "sides": ["prompt", "reply"] if has_view else ["reply"],
+        }
+    if "expressed" in heads:
+        scorers["confidence"] = {
+            "heads": ["expressed", "overconfident"],
+            "default_heads": ["overconfident"],
+            "sides": ["reply"],
+        }
+    return scorers
+
+
 def description(config: Config, hidden: int) -> dict[str, Any]:
     """A `heads.json` without files, calibrated by nothing but the logistic function."""
-    toxicity = [h for h in config.heads if h != "unsupported"]
+    toxicity = [h for h in config.heads if h in ("toxic", "harm", "injection")]
     both, reply = {"prompt": plain_map(), "reply": plain_map()}, {"reply": plain_map()}
+    later = {"sycophantic": reply, "view": {"prompt": plain_map()}, "expressed": reply}
     return {
         "name": config.name,
         "version": config.version,
@@ -60,12 +85,14 @@ def description(config: Config, hidden: int) -> dict[str, Any]:
                 "default_heads": ["unsupported"],
                 "sides": ["reply"],
             },
+            **later_scorers(config.heads),
         },
         "calibration": {
             "toxic": both,
             "harm": both,
             "injection": {"prompt": plain_map()},
             "unsupported": reply | {"sentence": plain_map()},
+            **{head: maps for head, maps in later.items() if head in config.heads},
         },
         "thresholds": {"prompt": {}, "reply": {}},
     }
@@ -92,6 +119,8 @@ def export(config: Config, checkpoint: Path, precision: str) -> Path:
     path = config.model / "heads.json"
     fresh = description(config, weights["head.weight"].shape[1] // 2)
     raw = json.loads(path.read_text(encoding="utf-8")) if path.exists() else fresh
+    raw |= {name: fresh[name] for name in ("heads", "scorers")}
+    raw["calibration"] = fresh["calibration"] | raw["calibration"]
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     raw["files"][_PROVIDERS[precision]] = {
         "path": file.name,

@@ -9,10 +9,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scorers.base import Logits, Scorer
+from scorers.observer import NoObserver
 from scorers.serving import Encoding, Output
 from scorers.types import Row, Score, Side, Subject
 
 BOTH_SIDES = frozenset({Side.PROMPT, Side.REPLY})
+
+
+class RowCounter(NoObserver):
+    """Counts the rows that run."""
+
+    rows = 0
+
+    def batch_ran(self, rows: int, padded_tokens: int, seconds: float) -> None:
+        self.rows += rows
 
 
 class WordEncoder:

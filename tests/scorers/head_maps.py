@@ -52,6 +52,37 @@ def raw_heads() -> dict[str, Any]:
     }
 
 
+def raw_seven_heads() -> dict[str, Any]:
+    """The same with the heads of sycophancy and confidence."""
+    raw, reply = raw_heads(), {"reply": logistic_knots()}
+    table = {"fpr": [0.01, 0.05], "risk": [0.9, 0.7]}
+    return raw | {
+        "heads": [*raw["heads"], "sycophantic", "view", "expressed"],
+        "scorers": raw["scorers"]
+        | {
+            "sycophancy": {
+                "heads": ["sycophantic", "view"],
+                "default_heads": ["sycophantic"],
+                "sides": ["prompt", "reply"],
+            },
+            "confidence": {
+                "heads": ["expressed", "overconfident"],
+                "default_heads": ["overconfident"],
+                "sides": ["reply"],
+            },
+        },
+        "calibration": raw["calibration"]
+        | {"sycophantic": reply, "view": {"prompt": logistic_knots()}, "expressed": reply},
+        "thresholds": raw["thresholds"]
+        | {"reply": raw["thresholds"]["reply"] | {"sycophantic": table, "expressed": table}},
+    }
+
+
+def seven_heads(**changes: object) -> HeadMap:
+    """A head map with all seven heads, with parts of its JSON replaced."""
+    return HeadMap.parse(raw_seven_heads() | changes)
+
+
 def head_map(**changes: object) -> HeadMap:
     """The head map, with parts of its JSON replaced."""
     return HeadMap.parse(raw_heads() | changes)

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from scorers import catalog
+from scorers.calibration_map import OutcomeMap
+from scorers.engine import Engine
 from scorers.errors import ModelError
-from tests.fakes.tiny_model import HEADS, write_tiny_model
+from scorers.types import Side, Subject
+from tests.fakes.scorer import RowCounter
+from tests.fakes.tiny_model import HEADS, SEVEN_HEADS, write_tiny_model
 
 
 @pytest.fixture
@@ -68,6 +72,50 @@ def test_load_by_name_and_by_path(added: Path) -> None:
     assert by_name.model == by_path.model == "tiny@1"
     assert by_name.heads == HEADS
     assert [scorer.name for scorer in by_name.scorers] == ["toxicity", "faithfulness"]
+
+
+def test_model_with_seven_heads_has_four_scorers(tmp_path: Path) -> None:
+    """Sycophancy and confidence are there as soon as the model has their heads."""
+    model = catalog.load(write_tiny_model(tmp_path / "seven", heads=SEVEN_HEADS))
+
+    names = [scorer.name for scorer in model.scorers]
+    assert names == ["toxicity", "faithfulness", "sycophancy", "confidence"]
+    assert model.headmap.threshold(["overconfident"], Side.REPLY, 0.05) == 0.8
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, None), (800, 1300)])
+async def test_scorers_share_their_rows(tmp_path: Path, start: int, end: int | None) -> None:
+    """Without a context four scorers run the rows of one, on a whole reply and on a window."""
+    model = catalog.load(write_tiny_model(tmp_path / "seven", heads=SEVEN_HEADS))
+    subject = Subject(Side.REPLY, "the good warm one . " * 100, prompt="a ?", start=start, end=end)
+    counted = {}
+    for names in (["toxicity"], None):
+        counter = RowCounter()
+        engine = Engine(model, observer=counter)
+        await engine.start()
+        warm = counter.rows
+        scores = await engine.score(subject, scorers=names)
+        await engine.stop()
+        counted[len(scores)] = counter.rows - warm
+
+    assert counted[4] == counted[1] > 1
+
+
+async def test_maps_reach_the_scorer(tmp_path: Path) -> None:
+    """A model loaded with maps holds replies of the served model against them."""
+    folder = write_tiny_model(tmp_path / "seven", heads=SEVEN_HEADS)
+    maps = {"gpt-x": OutcomeMap(99, "logistic", (0.0,), (0.1,), fpr=(0.05,), risk=(0.25,))}
+    model = catalog.load(folder, maps=maps)
+    engine = Engine(model)
+    await engine.start()
+    subject = Subject(Side.REPLY, "surely surely surely", served="gpt-x")
+    scores = await engine.score(subject, scorers=["confidence"])
+    await engine.stop()
+
+    risk, heads = scores["confidence"].risk, scores["confidence"].heads
+    assert risk == pytest.approx(heads["expressed"] - 0.1)
+    assert risk > 0.3
+    assert model.headmap.threshold(["overconfident"], Side.REPLY, 0.05) == 0.25
 
 
 def test_scorers_without_heads_are_left_out(added: Path) -> None:

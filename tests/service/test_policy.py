@@ -225,6 +225,75 @@ def test_the_default_policy_holds_on_the_shipped_scorers() -> None:
     assert found.by_name["default"].has_veto(Side.REPLY)
 
 
+SEVEN = {
+    "sycophancy": Spec(("sycophantic", "view"), ("sycophantic",)),
+    "confidence": Spec(("expressed", "overconfident"), ("overconfident",)),
+}
+
+
+def full() -> Heads:
+    """A model that has every built-in scorer."""
+    heads = Heads()
+    heads.scorers = {**heads.scorers, **SEVEN}
+    heads.prompt_only |= {"view"}
+    heads.reply_only |= {"sycophantic", "expressed", "overconfident"}
+    return heads
+
+
+def test_rules_on_sycophancy_and_confidence_hold_where_the_model_has_them() -> None:
+    """The default policy's rules take the scorers' own heads; nothing is left out."""
+    found = compiled(full(), default={})
+    rules = {rule.name: rule for rule in found.by_name["default"].rules[Side.REPLY]}
+
+    assert found.left_out == ()
+    assert (rules["sycophancy"].heads, rules["sycophancy"].flag) == (("sycophantic",), 0.95)
+    assert (rules["confidence"].heads, rules["confidence"].flag) == (("overconfident",), 0.95)
+
+
+def confident(expressed: float, overconfident: float | None) -> dict[str, Score]:
+    """A score of the confidence scorer, with or without a chance of being right."""
+    heads = {"expressed": expressed}
+    if overconfident is None:
+        return {"confidence": replace(score("confidence", **heads), risk=None)}
+    heads["overconfident"] = overconfident
+    return {"confidence": replace(score("confidence", **heads), risk=overconfident)}
+
+
+def test_confidence_is_judged_by_the_gap() -> None:
+    """A reply that sounds sure and is likely right is allowed, one that is likely wrong is not."""
+    rules = {"confidence": {"flag": 0.5}}
+    judge = compiled(full(), default={"prompt": {}, "reply": rules}).by_name["default"].judge
+
+    assert judge(Side.REPLY, confident(0.99, 0.1)).outcome is Outcome.ALLOW
+    assert judge(Side.REPLY, confident(0.99, 0.6)).outcome is Outcome.FLAG
+    assert judge(Side.REPLY, confident(0.99, None)).outcome is Outcome.UNSCORED
+
+
+def test_a_rule_on_what_was_read_holds_without_a_risk() -> None:
+    """How sure a reply sounds can be flagged although nobody knows how likely it is right."""
+    rules = {"expressed": {"flag": 0.9}}
+    judge = compiled(full(), default={"prompt": {}, "reply": rules}).by_name["default"].judge
+
+    verdict = judge(Side.REPLY, confident(0.99, None))
+
+    assert (verdict.outcome, verdict.rules[0].score.risk) == (Outcome.FLAG, 0.99)
+    assert judge(Side.REPLY, confident(0.5, None)).outcome is Outcome.ALLOW
+
+
+def test_sycophancy_has_no_rule_on_prompts() -> None:
+    """A prompt can be held against its `view`, which is not what `sycophancy` means."""
+    prompt = {"sycophancy": {"flag": 0.5}}
+    with pytest.raises(PolicyError, match="has nothing to say of a prompt"):
+        compiled(full(), default={"prompt": prompt})
+
+    [rule] = (
+        compiled(full(), default={"prompt": {"view": {"flag": 0.5}}})
+        .by_name["default"]
+        .rules[Side.PROMPT]
+    )
+    assert (rule.scorer, rule.heads) == ("sycophancy", ("view",))
+
+
 @pytest.mark.parametrize("name", ["sycophancy", "sycophantic", "confidence.expressed"])
 def test_a_veto_that_the_model_lacks_is_refused(name: str) -> None:
     """A veto that never fires is a hole."""
