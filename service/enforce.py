@@ -40,8 +40,11 @@ def stop_prompt(run: Run, verdict: Verdict) -> None:
         for score in fairlead["scores"]
         if score["side"] == "prompt"
     }
+    at = next((piece.at for piece, part in verdict.parts if part.is_veto), "")
+    where = f" ({at})" if len(verdict.parts) > 1 and at else ""
     raise PromptVetoed(
-        "the prompt was vetoed by policy",
+        f"the prompt was vetoed by policy{where}",
+        at=at,
         param="messages",
         extra={"content_filter_result": results, "fairlead": fairlead},
     )

@@ -66,9 +66,20 @@ class BodyTooLarge(BadRequest):
 
 
 class PromptVetoed(BadRequest):
-    """The prompt was vetoed by policy."""
+    """The prompt was vetoed by policy; `at` is the place of the text that was."""
 
     code = "content_filter"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        at: str = "",
+        param: str | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, param=param, extra=extra)
+        self.at = at
 
 
 class Unauthorized(FairleadError):

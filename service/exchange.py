@@ -65,14 +65,28 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A text that the prompt side is scored on, by itself.
+
+    `at` is its place in the request, such as `messages[2]`. What is not new was said before the
+    model last spoke: it was looked at when it was new, and can only veto.
+    """
+
+    text: str
+    at: str = ""
+    is_new: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A parsed request.
 
     `body` is what goes upstream: the client's own bytes, unless the `fairlead`
-    key had to be taken out. `prompt` is the newest user content, the text that
-    the prompt side is scored on; `transcript` the whole conversation as
-    `User: ...` / `Assistant: ...` lines; `context` the sources that the reply is
-    held against.
+    key had to be taken out. `prompt` is the newest user content, beside which a
+    reply is scored; `pieces` are the texts that the prompt side is scored on, the
+    newest first (`prompt` where there are none); `transcript` is the whole
+    conversation as `User: ...` / `Assistant: ...` lines; `context` the sources
+    that the reply is held against.
     """
 
     route: str
@@ -81,6 +95,7 @@ class Ask:
     model: str
     messages: list[dict[str, Any]]
     prompt: str
+    pieces: tuple[Piece, ...] = ()
     transcript: str = ""
     context: tuple[str, ...] = ()
     is_stream: bool = False
@@ -162,7 +177,9 @@ class Verdict:
 
     `failure` names the kind of failure (`overloaded`, `deadline`, ...) where a
     scorer gave no answer; the outcome is then what the policy says for failures.
-    `action` is what a veto does: `replace`, `error` or `annotate`.
+    `action` is what a veto does: `replace`, `error` or `annotate`. Of a prompt
+    `parts` are the pieces that were looked at, each with its own verdict, and
+    `left_out` is how many earlier ones were not.
     """
 
     side: Side
@@ -170,6 +187,8 @@ class Verdict:
     rules: tuple[ScoredRule, ...] = ()
     failure: str | None = None
     action: str = "replace"
+    parts: tuple[tuple[Piece, Verdict], ...] = ()
+    left_out: int = 0
 
     @property
     def is_veto(self) -> bool:

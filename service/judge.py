@@ -9,7 +9,8 @@ from typing import Protocol
 
 from scorers.errors import ScorerError
 from scorers.types import Score, Side, Subject
-from service.exchange import CONTENT, Ask, Verdict
+from service.exchange import CONTENT, Ask, Outcome, Piece, Verdict, hardest
+from service.memory import ScoreMemory
 from service.policy import Policy
 from service.veto import Window
 
@@ -49,18 +50,80 @@ class VerdictMeter(Protocol):
         """A scorer gave a risk for a text of the model's exchange."""
         ...
 
+    def remembered(self, *, is_hit: bool) -> None:
+        """A text of a prompt was looked up among those that were scored before."""
+        ...
+
 
 class Judge:
-    """Scores a text by a policy's scorers and has the policy judge the scores."""
+    """Scores a text by a policy's scorers and has the policy judge the scores.
 
-    def __init__(self, engine: ScoringEngine, meter: VerdictMeter) -> None:
+    Texts of prompts are remembered by their hash. `history_chars` is how much of a conversation
+    that is not remembered is scored beside what is new in it.
+    """
+
+    def __init__(
+        self,
+        engine: ScoringEngine,
+        meter: VerdictMeter,
+        *,
+        remembered_texts: int = 10_000,
+        history_chars: int = 10_000,
+    ) -> None:
         self._engine = engine
         self._meter = meter
+        self._memory = ScoreMemory(remembered_texts)
+        self._history_chars = history_chars
 
     async def prompt(self, ask: Ask, policy: Policy) -> Verdict:
-        """The verdict on a request's newest user content."""
-        subject = Subject(Side.PROMPT, ask.prompt, context=ask.context)
-        return await self._judge(subject, policy, model=ask.model)
+        """The verdict on what is new in a request, each piece scored by itself.
+
+        Where the policy vetoes prompts, what was said earlier vetoes too: a vetoed text does
+        not become good by an answer that the client puts behind it. It cannot flag again.
+        """
+        every = ask.pieces or (Piece(ask.prompt),)
+        pieces = [piece for piece in every if piece.is_new]
+        earlier, left_out = self._earlier(every, policy)
+        verdicts = await asyncio.gather(
+            *(self._piece(piece, policy) for piece in (*pieces, *earlier))
+        )
+        judged = zip((*pieces, *earlier), verdicts, strict=True)
+        parts = [(p, v) for p, v in judged if p.is_new or v.is_veto]
+        for _, verdict in parts:
+            self._count(verdict, policy, model=ask.model)
+        return _together(parts, left_out=left_out)
+
+    def _earlier(self, pieces: Sequence[Piece], policy: Policy) -> tuple[list[Piece], int]:
+        """The earlier pieces to look at, newest first, and how many are not looked at."""
+        old = [piece for piece in pieces if not piece.is_new]
+        if not any(rule.veto is not None for rule in policy.rules[Side.PROMPT]):
+            return [], len(old)
+        chosen, left_chars = [], self._history_chars
+        wanted = policy.scorers(Side.PROMPT)
+        for piece in old:
+            if not wanted <= self._memory.find(piece.text).keys():
+                if len(piece.text) > left_chars:
+                    continue
+                left_chars -= len(piece.text)
+            chosen.append(piece)
+        return chosen, len(old) - len(chosen)
+
+    async def _piece(self, piece: Piece, policy: Policy) -> Verdict:
+        """The verdict on one text of a prompt, by the scores that it had before if it had any."""
+        wanted = policy.scorers(Side.PROMPT)
+        known = self._memory.find(piece.text)
+        missing = wanted - known.keys()
+        self._meter.remembered(is_hit=not missing)
+        if not missing:
+            return policy.judge(Side.PROMPT, known)
+        deadline = time.monotonic() + policy.deadline_s
+        subject = Subject(Side.PROMPT, piece.text)
+        try:
+            scores = await self._engine.score(subject, scorers=missing, deadline=deadline)
+        except ScorerError as error:
+            return policy.judge(Side.PROMPT, known, failure=error.kind)
+        self._memory.keep(piece.text, scores)
+        return policy.judge(Side.PROMPT, {**known, **scores})
 
     async def window(self, window: Window, ask: Ask, policy: Policy) -> Verdict:
         """The verdict on one window of a reply.
@@ -116,9 +179,33 @@ class Judge:
             verdict = policy.judge(subject.side, None, failure=error.kind)
         else:
             verdict = policy.judge(subject.side, scores)
+        self._count(verdict, policy, model=model)
+        return verdict
+
+    def _count(self, verdict: Verdict, policy: Policy, *, model: str) -> None:
         self._meter.verdict(policy.name, verdict)
         for rule in verdict.rules:
             if rule.score.risk is not None:
-                side = subject.side.value
+                side = verdict.side.value
                 self._meter.risk(rule.score.scorer, side, model, risk=rule.score.risk)
-        return verdict
+
+
+def _together(parts: Sequence[tuple[Piece, Verdict]], *, left_out: int) -> Verdict:
+    """The verdict on a prompt from those on its pieces: the hardest; a failure of one is its."""
+    verdicts = [verdict for _, verdict in parts]
+    outcome = hardest(verdict.outcome for verdict in verdicts)
+    failure = next((verdict.failure for verdict in verdicts if verdict.failure), None)
+    if failure and outcome is Outcome.ALLOW:
+        outcome = Outcome.UNSCORED
+    actions = [verdict.action for verdict in verdicts if verdict.is_veto]
+    return Verdict(
+        Side.PROMPT,
+        outcome,
+        rules=tuple(rule for verdict in verdicts for rule in verdict.rules),
+        failure=failure,
+        action=next((action for action in actions if action != "annotate"), "annotate")
+        if actions
+        else "replace",
+        parts=tuple(parts),
+        left_out=left_out,
+    )

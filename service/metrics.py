@@ -174,6 +174,9 @@ class Metrics:
         self._scorer_failures = self._counter(
             "scorer_failures", "Scores that did not come.", "scorer", "kind"
         )
+        self._remembered = self._counter(
+            "remembered_scores", "Texts of prompts by whether their scores were known.", "result"
+        )
         self._batch_rows = self._histogram("batch_rows", "Rows of a batch.", _ROWS)()
         self._batch_tokens = self._histogram("batch_tokens", "Padded tokens of a batch.", _TOKENS)()
         self._batch_s = self._histogram("batch_seconds", "Time of a batch.", _FAST_S)()
@@ -200,6 +203,10 @@ class Metrics:
     def risk(self, scorer: str, side: str, model: str | None, *, risk: float) -> None:
         """A scorer gave a risk for a text of the model's exchange."""
         self._risk(scorer, side, self.models.label(model)).observe(risk)
+
+    def remembered(self, *, is_hit: bool) -> None:
+        """A text of a prompt was looked up among those that were scored before."""
+        self._remembered("hit" if is_hit else "miss").inc()
 
     def overhead(self, route: str, stage: str, seconds: float) -> None:
         """The proxy itself took time at a stage of an exchange."""

@@ -126,7 +126,12 @@ async def open_state(
         writer, is_strict=settings.record == "strict", is_logging=settings.logs.exchanges
     )
     flow = Flow(
-        judge=Judge(engine or NoScorers(), metrics),
+        judge=Judge(
+            engine or NoScorers(),
+            metrics,
+            remembered_texts=settings.scoring.remembered_texts,
+            history_chars=settings.scoring.history_chars,
+        ),
         upstream=upstream,
         recorder=recorder,
         meter=metrics,

@@ -190,8 +190,7 @@ def score_records(run: Run) -> tuple[ScoreRecord, ...]:
     """One record for each side, choice and rule: its riskiest window, all windows beside it."""
     records = []
     if run.prompt is not None:
-        records += [_score_record(None, [(None, rule)]) for rule in run.prompt.rules]
-        records += _failed(Side.PROMPT, None, run.prompt)
+        records += _prompt_records(run.prompt)
     groups: dict[tuple[int, str], list[tuple[Window | None, ScoredRule]]] = {}
     for window, verdict in run.windows:
         for rule in verdict.rules:
@@ -199,6 +198,20 @@ def score_records(run: Run) -> tuple[ScoreRecord, ...]:
         records += _failed(Side.REPLY, window.choice, verdict)
     records += [_score_record(choice, found) for (choice, _), found in groups.items()]
     return tuple(records)
+
+
+def _prompt_records(prompt: Verdict) -> list[ScoreRecord]:
+    """One record for each rule on the prompt: its riskiest piece, all pieces beside it."""
+    groups: dict[str, list[tuple[Window | None, ScoredRule]]] = {}
+    for piece, verdict in prompt.parts:
+        window = Window(0, piece.at, piece.text, 0, len(piece.text))
+        for rule in verdict.rules:
+            groups.setdefault(rule.rule, []).append((window, rule))
+    for rule in prompt.rules if not prompt.parts else ():
+        groups.setdefault(rule.rule, []).append((None, rule))
+    records = [_score_record(None, found) for found in groups.values()]
+    failed = [verdict for _, verdict in prompt.parts] or [prompt]
+    return [*records, *(record for each in failed for record in _failed(Side.PROMPT, None, each))]
 
 
 def _failed(side: Side, choice: int | None, verdict: Verdict) -> Iterable[ScoreRecord]:

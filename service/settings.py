@@ -242,6 +242,18 @@ class Scoring(Section):
     batch_tokens: int | None = Field(
         default=None, gt=0, description="Padded tokens in one batch, at most."
     )
+    remembered_texts: int = Field(
+        default=10_000,
+        ge=0,
+        le=10_000_000,
+        description="Texts of prompts whose scores are remembered, by hash, for each worker.",
+    )
+    history_chars: int = Field(
+        default=10_000,
+        ge=0,
+        description="Characters of earlier conversation, if not remembered, that a prompt veto "
+        "looks at, the newest first.",
+    )
     bulk_deadline_s: float = Field(
         default=60.0,
         gt=0,

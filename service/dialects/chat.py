@@ -10,7 +10,7 @@ from typing import Any
 from service.dialects.base import ReadLimits, VetoNote
 from service.dialects.body import DONE, encode, encode_event, request_object, upstream_object
 from service.dialects.chat_stream import ChatStream, choice_index, choices_of
-from service.dialects.conversation import newest, read_turns, transcript
+from service.dialects.conversation import newest, pieces, read_turns, transcript
 from service.dialects.extension import KEY
 from service.dialects.fields import (
     is_stream,
@@ -59,6 +59,7 @@ class Chat:
             model=model,
             messages=messages,
             prompt=newest(turns),
+            pieces=pieces(turns),
             transcript=transcript(turns),
             context=read_context(extension, turns, limits=limits),
             is_stream=is_stream(asked),

@@ -8,7 +8,7 @@ from typing import Any
 
 from service.dialects.base import ReadLimits, VetoNote
 from service.dialects.body import encode, request_object, upstream_object
-from service.dialects.conversation import newest, sources, transcript
+from service.dialects.conversation import newest, pieces, sources, transcript
 from service.dialects.extension import KEY, read_extension
 from service.dialects.messages_form import REFUSED, error_body, message_of, text_block
 from service.dialects.messages_request import read_turns, recorded
@@ -50,6 +50,7 @@ class Messages:
             model=model,
             messages=recorded(asked),
             prompt=newest(turns),
+            pieces=pieces(turns),
             transcript=transcript(turns),
             context=extension.context + tuple(found[max(0, len(found) - room) :]),
             is_stream=_is_stream(asked),

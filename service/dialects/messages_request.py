@@ -23,17 +23,17 @@ def read_turns(asked: dict[str, Any]) -> list[Turn]:
     they come from outside, the prompt's scorers look at them, and the reply is
     held against them. Images and files by reference have no text.
     """
-    turns = [Turn("System", text) for _, text in _content(asked.get("system"), "system")]
-    for at, message in enumerate(_messages(asked)):
-        field = f"messages[{at}]"
+    turns = [Turn("System", text, at) for at, _, text in _content(asked.get("system"), "system")]
+    for index, message in enumerate(_messages(asked)):
+        field = f"messages[{index}]"
         if not isinstance(message, dict):
             raise BadRequest(f"`{field}` must be an object with `role` and `content`.", param=field)
         role = message.get("role")
         if not isinstance(role, str):
             raise BadRequest(f"`{field}.role` must be a string.", param=f"{field}.role")
         speaker = _SPEAKERS.get(role, "User")
-        for is_source, text in _content(message.get("content"), f"{field}.content"):
-            turns.append(Turn("Tool" if is_source else speaker, text))
+        for at, is_source, text in _content(message.get("content"), f"{field}.content"):
+            turns.append(Turn("Tool" if is_source else speaker, text, at))
     return turns
 
 
@@ -51,18 +51,19 @@ def _messages(asked: dict[str, Any]) -> list[Any]:
     raise BadRequest("`messages` must be a list of at least one message.", param="messages")
 
 
-def _content(content: Any, at: str) -> Iterator[tuple[bool, str]]:
-    """Whether it is a source, and its text, for each block that has some."""
-    if isinstance(content, str):
-        content = [content]
-    if content is None:
+def _content(content: Any, at: str) -> Iterator[tuple[str, bool, str]]:
+    """The place, whether it is a source, and its text, for each block that has some."""
+    if isinstance(content, str) and content:
+        yield at, False, content
+    if content is None or isinstance(content, str):
         return
     if not isinstance(content, list):
         raise BadRequest(f"`{at}` must be a string or a list of blocks.", param=at)
     for index, block in enumerate(content):
-        is_source, text = _block(block, f"{at}[{index}]")
+        place = f"{at}[{index}]"
+        is_source, text = _block(block, place)
         if text:
-            yield is_source, text
+            yield place, is_source, text
 
 
 def _block(block: Any, at: str) -> tuple[bool, str]:
@@ -96,7 +97,7 @@ def _result(content: Any, at: str) -> Iterator[str]:
     if isinstance(content, dict):
         yield from nested_texts(content)
     else:
-        yield from (text for _, text in _content(content, at))
+        yield from (text for _, _, text in _content(content, at))
 
 
 def _by_reference(value: Any) -> Any:

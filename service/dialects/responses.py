@@ -12,7 +12,7 @@ import orjson
 
 from service.dialects.base import ReadLimits, VetoNote
 from service.dialects.body import encode, request_object, upstream_object
-from service.dialects.conversation import newest, read_turns, transcript
+from service.dialects.conversation import newest, pieces, read_turns, transcript
 from service.dialects.extension import KEY
 from service.dialects.fields import (
     is_stream,
@@ -68,6 +68,7 @@ class Responses:
             model=_model(asked),
             messages=messages,
             prompt=newest(turns),
+            pieces=pieces(turns),
             transcript=transcript(turns),
             context=read_context(extension, turns, limits=limits),
             is_stream=is_stream(asked),
