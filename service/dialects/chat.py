@@ -23,7 +23,7 @@ from service.dialects.fields import (
     text_or_none,
     wants_usage,
 )
-from service.dialects.text import choice_texts
+from service.dialects.text import beside_texts, choice_texts, known_fields
 from service.errors import BadRequest, FairleadError, UpstreamMalformed
 from service.exchange import Ask, Choice, Reply
 
@@ -75,7 +75,8 @@ class Chat:
         said = upstream_object(body)
         if "choices" not in said:
             raise UpstreamMalformed("The upstream sent a reply without `choices`.")
-        choices = tuple(_choice(choice, at) for at, choice in enumerate(choices_of(said)))
+        beside = list(beside_texts(said))
+        choices = tuple(_choice(choice, at, beside) for at, choice in enumerate(choices_of(said)))
         usage = said.get("usage")
         return Reply(
             id=text_or_none(said.get("id")),
@@ -97,14 +98,16 @@ class Chat:
         """The reply with the vetoed choices replaced by their refusals.
 
         Of a vetoed choice nothing that the model wrote is left: no tool calls,
-        reasoning, annotations or log-probabilities.
+        reasoning, annotations or log-probabilities, and where no other choice is
+        left no field that is not known either.
         """
         pairs = zip(reply.choices, choices_of(reply.body), strict=True)
         choices = [
             _refused(read.index, notes[read.index].refusal) if read.index in notes else choice
             for read, choice in pairs
         ]
-        return encode(reply.body | {"choices": choices, KEY: fairlead})
+        body = known_fields(reply.body) if len(notes) == len(choices) else reply.body
+        return encode(body | {"choices": choices, KEY: fairlead})
 
     def annotated(self, reply: Reply, fairlead: dict[str, Any]) -> bytes:
         """The reply unchanged but for the top-level `fairlead` object."""
@@ -139,7 +142,8 @@ def _refused(index: int, refusal: str) -> dict[str, Any]:
     }
 
 
-def _choice(choice: Any, at: int) -> Choice:
+def _choice(choice: Any, at: int, beside: list[tuple[str, str]]) -> Choice:
+    """A choice; what the reply says beside its choices counts as said by each of them."""
     index = choice_index(choice, at)
     message, reason = choice.get("message"), choice.get("finish_reason")
     if not isinstance(message, dict):
@@ -147,7 +151,7 @@ def _choice(choice: Any, at: int) -> Choice:
     if not isinstance(reason, str | None):
         raise UpstreamMalformed(f"The upstream sent a wrong choices[{at}].finish_reason.")
     channels: dict[str, str] = {}
-    for channel, text in choice_texts(choice, message):
+    for channel, text in [*choice_texts(choice, message), *beside]:
         channels[channel] = channels.get(channel, "") + text
     return Choice(index=index, message=message, channels=channels, finish_reason=reason)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from service.dialects.assembly import Assembly
 from service.dialects.base import VetoNote
 from service.dialects.body import DONE, encode, encode_event, upstream_object
-from service.dialects.text import choice_texts, event_texts
+from service.dialects.text import EVENT_LABELS, beside_texts, choice_texts, known_fields
 from service.errors import FairleadError, UpstreamMalformed
 from service.exchange import Delta, Event
 
@@ -36,6 +36,7 @@ class ChatStream:
         self._now = now
         self._head: dict[str, Any] = {}
         self._assembly = Assembly()
+        self._repeated: dict[tuple[int, str], str] = {}
 
     def read(self, raw: bytes, data: bytes | None) -> Event:
         """One upstream event; data that the format does not allow raises `UpstreamMalformed`."""
@@ -48,10 +49,10 @@ class ChatStream:
         if not self._head and body.get("id"):
             self._head = {name: body[name] for name in _HEAD if body.get(name)}
         usage = body.get("usage")
-        deltas, finished = self._said(body) if "choices" in body else (_unknown(body), [])
+        deltas, finished = self._said(body)
         return Event(
             raw,
-            deltas=tuple(deltas),
+            deltas=(*deltas, *self._beside(body)),
             finished=tuple(finished),
             error=_error(body),
             usage=usage if isinstance(usage, dict) else None,
@@ -70,16 +71,16 @@ class ChatStream:
         body = event.body
         if body is None or not choices:
             return event.raw
-        if "choices" not in body:
-            is_told = any(delta.choice in choices for delta in event.deltas)
-            return b"" if is_told else event.raw
         said = choices_of(body)
         kept = [choice for at, choice in enumerate(said) if choice_index(choice, at) not in choices]
-        if len(kept) == len(said):
+        is_told = any(delta.choice in choices for delta in event.deltas)
+        if len(kept) == len(said) and (kept or not is_told):
             return event.raw
-        if not kept and event.usage is None and event.error is None:
+        if kept:
+            return encode_event(body | {"choices": kept})
+        if event.usage is None and event.error is None:
             return b""
-        return encode_event(body | {"choices": kept})
+        return encode_event(known_fields(body) | {"choices": []})
 
     def refusal(self, choice: int, note: VetoNote, *, has_begun: bool) -> bytes:
         """A delta with the refusal text, then the end of the choice as `content_filter`."""
@@ -108,6 +109,23 @@ class ChatStream:
             self._head = {"id": f"{self.id_prefix}-{note.fairlead.get('id', 'fairlead')}"}
         defaults = {"created": int(self._now()), "model": self._model}
         return {"id": None, "object": kind} | defaults | self._head
+
+    def _beside(self, body: dict[str, Any]) -> Iterator[Delta]:
+        """What an event says beside its choices: it counts as said by each of them.
+
+        Servers repeat such a field in every event; it is new once for each choice.
+        """
+        if body.keys() <= EVENT_LABELS:
+            return
+        choices = choices_of(body)
+        indexes = [choice_index(choice, at) for at, choice in enumerate(choices)]
+        for channel, text in beside_texts(body):
+            for index in indexes:
+                if self._repeated.get((index, channel)) != text:
+                    self._repeated[index, channel] = text
+                    yield Delta(index, channel, text + "\n")
+            if not indexes:
+                yield Delta(0, channel, text)
 
     def _said(self, body: dict[str, Any]) -> tuple[list[Delta], list[tuple[int, str]]]:
         """What the choices of an event say, and which of them end in it."""
@@ -149,10 +167,6 @@ def choice_index(choice: Any, at: int) -> int:
 
 def _chunk(index: int, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
     return {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
-
-
-def _unknown(body: dict[str, Any]) -> list[Delta]:
-    return [Delta(0, channel, text) for channel, text in event_texts(body)]
 
 
 def _delta(choice: dict[str, Any], at: int) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from service.dialects.fields import (
     text_or_none,
     wants_usage,
 )
+from service.dialects.text import beside_texts, known_fields
 from service.errors import BadRequest, FairleadError, PromptVetoed, UpstreamMalformed
 from service.exchange import Ask, Choice, Reply
 
@@ -83,11 +84,13 @@ class Completions:
         said = upstream_object(body)
         if "choices" not in said:
             raise UpstreamMalformed("The upstream sent a reply without `choices`.")
+        beside = list(beside_texts(said))
+        choices = (_choice(choice, at, beside) for at, choice in enumerate(choices_of(said)))
         usage = said.get("usage")
         return Reply(
             id=text_or_none(said.get("id")),
             model=text_or_none(said.get("model")),
-            choices=tuple(_choice(choice, at) for at, choice in enumerate(choices_of(said))),
+            choices=tuple(choices),
             usage=usage if isinstance(usage, dict) else None,
             body=said,
         )
@@ -107,7 +110,8 @@ class Completions:
             else choice
             for read, choice in pairs
         ]
-        return encode(reply.body | {"choices": choices, KEY: fairlead})
+        body = known_fields(reply.body) if len(notes) == len(choices) else reply.body
+        return encode(body | {"choices": choices, KEY: fairlead})
 
     def annotated(self, reply: Reply, fairlead: dict[str, Any]) -> bytes:
         """The reply unchanged but for the top-level `fairlead` object."""
@@ -136,10 +140,11 @@ class Completions:
         return encode(told)
 
 
-def _choice(choice: Any, at: int) -> Choice:
+def _choice(choice: Any, at: int, beside: list[tuple[str, str]]) -> Choice:
+    """A choice; what the reply says beside its choices counts as said by each of them."""
     index = choice_index(choice, at)
     channels: dict[str, str] = {}
-    for channel, text in texts_of(choice, at):
+    for channel, text in [*texts_of(choice, at), *beside]:
         channels[channel] = channels.get(channel, "") + text
     message = {"role": "assistant", "content": text_of(choice, at)}
     return Choice(index, message, channels, finish_of(choice, at))

@@ -31,10 +31,12 @@ _CHOICE_LABELS = frozenset(
     | {"stop_reason", "matched_stop", "content_filter_results", "content_filter_result"}
     | {"content_filter_offsets"}
 )
-_EVENT_LABELS = frozenset(
+EVENT_LABELS = frozenset(
     {"id", "object", "created", "model", "usage", "system_fingerprint", "service_tier"}
     | {"choices", "error", "provider", "prompt_filter_results", "x_groq", "obfuscation"}
+    | {"metadata", "prompt_logprobs", "prompt_token_ids", "kv_transfer_params", "fairlead"}
 )
+"""What a reply or an event of a stream has beside what it says; any other field counts as said."""
 
 
 def message_texts(message: Mapping[str, Any]) -> Texts:
@@ -65,11 +67,16 @@ def choice_texts(choice: Mapping[str, Any], message: Mapping[str, Any]) -> list[
     return texts
 
 
-def event_texts(body: Mapping[str, Any]) -> Texts:
-    """The text of an event of a shape that is not known (it has no `choices`)."""
+def beside_texts(body: Mapping[str, Any]) -> Texts:
+    """The text of a reply or an event beside its choices, in fields that are not known."""
     for key, value in body.items():
-        if key not in _EVENT_LABELS:
+        if key not in EVENT_LABELS:
             yield from _other(key, value)
+
+
+def known_fields(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A reply or an event without the fields that are not known."""
+    return {key: value for key, value in body.items() if key in EVENT_LABELS}
 
 
 def _repeats(message: Mapping[str, Any], key: str) -> bool:

@@ -50,6 +50,31 @@ def bodies(data: bytes) -> list[Any]:
     return [text.decode() if text == b"[DONE]" else orjson.loads(text) for text in found]
 
 
+def test_a_field_beside_the_choices_is_said_once_by_each() -> None:
+    """Servers repeat such a field in every event; only what is new waits for a score."""
+    stream = begin(n=2)
+    said = [
+        read(chunk({}, choice=at, news=news), stream)
+        for at, news in ((0, "a"), (0, "a"), (1, "a"), (0, "b"))
+    ]
+
+    assert [[(d.choice, d.channel, d.text) for d in found.deltas] for found in said] == [
+        [(0, "other:news", "a\n")], [], [(1, "other:news", "a\n")], [(0, "other:news", "b\n")],
+    ]  # fmt: skip
+
+
+def test_a_vetoed_field_beside_the_choices_is_taken_out() -> None:
+    """The usage is still told; where there is nothing else to tell the event is dropped."""
+    stream = begin()
+    counted = read(usage_chunk() | {"news": "x"}, stream)
+    bare = read(chunk({}) | {"choices": [], "news": "x"}, stream)
+
+    [kept] = bodies(stream.without(counted, frozenset({0})))
+    assert kept == usage_chunk()
+    assert stream.without(bare, frozenset({0})) == b""
+    assert stream.without(bare, frozenset({1})) == bare.raw
+
+
 def test_a_piece_of_content_is_a_delta() -> None:
     """Text comes out as one delta with its event's bytes."""
     found = read(chunk({"content": "Hi"}))
