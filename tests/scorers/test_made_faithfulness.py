@@ -11,12 +11,41 @@ import pytest
 from scorers.training.evaluate import novel_share
 from scorers.training.examples import Example, by_group
 from scorers.training.labelled_rows import claim_labels, faithfulness_labelled
+from scorers.training.made.corruptions import corruptions
+from scorers.training.made.pools import CITIES, COMPANIES, MONTHS, number_word, person
 from scorers.training.made.records import records
 from scorers.training.metrics import auroc
 from scorers.types import Side, Subject
 
 Maker = Callable[[int, random.Random], list[Example]]
-MAKERS = {"made_records": records}
+
+
+def passages(count: int) -> list[Example]:
+    """Short articles with names, numbers, dates, denials and plans."""
+    rng, made = random.Random(11), list[Example]()
+    for _ in range(count):
+        ann, bob, city, firm = person(rng), person(rng), rng.choice(CITIES), rng.choice(COMPANIES)
+        few, many, month = rng.randint(2, 12), rng.randint(20, 900), rng.choice(MONTHS)
+        text = (
+            f"In {month} the owners of {firm} sold {few} boats to {ann}, who lives in {city}. "
+            f"However, {bob} did not approve the sale because it was too early for the company. "
+            f"The boats, which were built near {rng.choice(CITIES)}, may be used after the summer. "
+            f"Most of the {many} workers in {rng.choice(CITIES)} supported {ann} during the talks. "
+            f"According to {bob}, sales increased by {rng.randint(2, 40)}% last year, and it "
+            f"plans to open {number_word(rng.randint(2, 12))} additional shops in {city}. "
+            f"It was founded in {rng.randint(1880, 2015)} by {person(rng)} after a long dispute."
+        )
+        subject = Subject(Side.REPLY, f"The firm sold {few} boats in {month}.", context=(text,))
+        made.append(Example(subject, {"unsupported": 0.0}, "paper", text))
+    return made
+
+
+def claims(count: int, rng: random.Random) -> list[Example]:
+    """Claims on made-up articles."""
+    return corruptions(passages(count), count, rng)
+
+
+MAKERS = {"made_records": records, "made_claims": claims}
 made_by = pytest.mark.parametrize(("source", "make"), MAKERS.items(), ids=list(MAKERS))
 
 
