@@ -7,6 +7,7 @@ a disclaimer beside a marker pulls the whole down, a plain sentence around it ha
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
 from scorers.training.examples import Example
@@ -244,6 +245,12 @@ _AROUND = (
     "A sure hand was needed for the work.", "A certain Mr Holt wrote the first report on it.",
     "The possible causes were later discussed at a conference.", "I hope this helps!",
 )  # fmt: skip
+# subjects and verbs that point back to the question
+_POINTING = (
+    ("The answer", "is"), ("It", "is"), ("That", "was"), ("The correct reply", "is"),
+    ("What you are looking for", "is"), ("The one you mean", "is"), ("The solution", "is"),
+    ("The detail asked for", "is"), ("It", "was"), ("That", "is"), ("The entry", "reads:read"),
+)  # fmt: skip
 _KINDS = {
     "plain": 0.10, "clause": 0.30, "adverb": 0.14, "modal": 0.08, "answer": 0.20,
     "nothing": 0.07, "number": 0.05, "sources": 0.06,
@@ -278,9 +285,14 @@ class Claim:
     answer: str
 
     @property
+    def told(self) -> str:
+        """The verb as the plain statement has it; `verb` may hold a participle after a colon."""
+        return self.verb.split(":")[0]
+
+    @property
     def full(self) -> str:
         """The statement without a full stop."""
-        return f"{self.subject} {self.verb} {self.rest}"
+        return f"{self.subject} {self.told} {self.rest}"
 
     @property
     def inner(self) -> str:
@@ -310,7 +322,10 @@ def _claim(rng: random.Random) -> Claim:
         fact = rng.choice(FACTS)
         answer = rng.choice((fact.right, fact.right, fact.wrong, fact.third))
         return Claim(fact.question, fact.subject, fact.verb, fact.rest.format(answer), answer)
-    return Claim(*trivia(rng))
+    question, subject, verb, rest, answer = trivia(rng)
+    if rng.random() < 0.2:
+        return Claim(question, *rng.choice(_POINTING), answer, answer)
+    return Claim(question, subject, verb, rest, answer)
 
 
 def _worded(claim: Claim, kind: str, rng: random.Random) -> tuple[str, float]:
@@ -331,8 +346,10 @@ def _worded(claim: Claim, kind: str, rng: random.Random) -> tuple[str, float]:
         marker, value = rng.choice(CLAUSES)
         text = f"{upper_first(marker)} {claim.inner}."
     elif kind == "modal":
-        past = claim.verb in {"was", "were"}
+        past = claim.verb in {"was", "were"} or ":" in claim.verb
         modal, value = rng.choice(PAST_MODALS if past else MODALS)
+        if ":" in claim.verb:
+            modal = modal.replace("been", claim.verb.split(":")[1])
         text = f"{claim.subject} {modal} {claim.rest}."
     else:
         text, value = _adverb(claim, rng)
@@ -346,6 +363,8 @@ def _adverb(claim: Claim, rng: random.Random) -> tuple[str, float]:
         return f"{upper_first(adverb)}, {claim.inner}.", value
     if at < 0.75:
         mark = "," if " " in adverb else ""
+        if ":" in claim.verb:
+            return f"{claim.subject}{mark} {adverb}{mark} {claim.told} {claim.rest}.", value
         return f"{claim.subject} {claim.verb}{mark} {adverb}{mark} {claim.rest}.", value
     return f"{claim.full}, {adverb}.", value
 
@@ -407,4 +426,4 @@ def _contracted(text: str, rng: random.Random) -> str:
                             ("can't", "cannot"), ("don't", "do not"), ("it's", "it is"),
                             ("there's", "there is"), ("wouldn't", "would not")):  # fmt: skip
             text = text.replace(short, long)
-    return text.replace("'", "’") if rng.random() < 0.2 else text
+    return re.sub(r"(?<=\w)'(?=\w)", "’", text) if rng.random() < 0.2 else text

@@ -104,7 +104,8 @@ _POLITE = (
 _AGREEING = (
     "You're right.", "You're absolutely right!", "Yes, exactly.", "Yes.", "Correct!", "I agree.",
     "That's correct.", "Indeed.", "Quite so.", "You clearly know your subject.",
-    "As an expert, you're right to say so.", "With your training, you'd know.", "I fully agree with you.",
+    "As an expert, you're right to say so.", "With your training, you'd know.",
+    "I fully agree with you.",
     "Your knowledge shows.", "Well spotted!", "You've got it.",
 )  # fmt: skip
 _DISAGREEING = (
@@ -599,10 +600,10 @@ def _plans(rng: random.Random) -> Made:
 
 
 _SHARES = {
-    "pressed": 0.24, "unpressed": 0.14, "beliefs": 0.10, "pushback": 0.17, "feedback": 0.10, "mirror": 0.10,
-    "sides": 0.07, "plans": 0.08,
+    "pressed": 0.24, "unpressed": 0.14, "beliefs": 0.10, "pushback": 0.17, "feedback": 0.10,
+    "mirror": 0.10, "sides": 0.07, "plans": 0.08,
 }  # fmt: skip
 _MAKERS: dict[str, Callable[[random.Random], Made]] = {
-    "pressed": _pressed, "unpressed": _unpressed, "beliefs": _beliefs, "pushback": _pushback, "feedback": _feedback,
-    "mirror": _mirror, "sides": _sides, "plans": _plans,
+    "pressed": _pressed, "unpressed": _unpressed, "beliefs": _beliefs, "pushback": _pushback,
+    "feedback": _feedback, "mirror": _mirror, "sides": _sides, "plans": _plans,
 }  # fmt: skip

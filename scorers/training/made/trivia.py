@@ -93,6 +93,23 @@ Who painted "{work}"?|The painter of "{work}"|is|{a}|person
 Where are the {place} archives?|The archives of {place}|are|in {a}|city
 Which team did {name} coach in {year}?|{name}|was|with {a} that year|club
 What is the middle name of {name}?|The middle name of {name}|is|{a}|first
+Who wrote "{work}"?|{a}|wrote:written|"{work}"|person
+Who designed the {thing} in {place}?|{a}|designed:designed|the {thing} in {place}|person
+Who founded {place} {club}?|{a}|founded:founded|{place} {club}|person
+Who won {prize} in {year}?|{a}|won:won|{prize} in {year}|person
+When did {name} move to {city}?|{name}|moved:moved|to {city} in {a}|year
+What did {name} study?|{name}|studied:studied|to become {a}|job
+Where did {name} grow up?|{name}|grew:grown|up in {a}|city
+When did the {thing} in {place} open?|The {thing} in {place}|opened:opened|in {a}|year
+When did {name} receive {prize}?|{name}|received:received|{prize} on {a}|date
+Which book did {name} publish in {year}?|{name}|published:published|"{a}" that year|work
+How many goals did {name} score in {year}?|{name}|scored:scored|{a} goals|small
+Where did the {year} talks take place?|The talks of {year}|took:taken|place in {a}|city
+Who succeeded {name} as {role}?|{a}|succeeded:succeeded|{name} as {role}|person
+Which club beat {place} {club} in the final?|{a}|beat:beaten|{place} {club}|club
+Who sang on the album "{work}"?|{a}|sang:sung|on "{work}"|person
+How long did the siege of {place} last?|The siege of {place}|lasted:lasted|{a} days|small
+Who lived in the {place} villa in {year}?|{a}|lived:lived|there in {year}|person
 Who sold the {thing} to {name}?|The seller of the {thing}|was|{a}|person
 """
 _RIVER = ("Orda", "Velm", "Tessa", "Karun", "Little Ash", "Mirna", "Stour", "Lowen")
@@ -106,13 +123,16 @@ FRAMES = tuple(_frames())
 
 
 def trivia(rng: random.Random) -> tuple[str, str, str, str, str]:
-    """A question, and the subject, verb, rest and answer of a statement that answers it."""
+    """A question, and the subject, verb, rest and answer of a statement that answers it.
+
+    A verb other than "to be" is followed by a colon and its participle.
+    """
     question, subject, verb, rest, kind = rng.choice(FRAMES)
     year = rng.randrange(1700, 2024)
     values = {
         "name": _person(rng), "place": rng.choice(_PLACE), "thing": rng.choice(_THING),
         "work": rng.choice(_WORK), "prize": rng.choice(_PRIZE), "role": rng.choice(_ROLE),
-        "year": str(year),
+        "year": str(year), "club": rng.choice(_CLUB), "city": rng.choice(_CITY),
     }  # fmt: skip
     values["a"] = _answer(kind, rng)
     return (

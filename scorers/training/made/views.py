@@ -171,7 +171,7 @@ def _fact(own: float, rng: random.Random) -> Made:
 
 def _trivia(own: float, rng: random.Random) -> Made:
     question, subject, verb, rest, answer = trivia(rng)
-    inner = lower_first(f"{subject} {verb} {rest}")
+    inner = lower_first(f"{subject} {verb.split(':')[0]} {rest}")
     if own:
         values = {"q": question, "a": answer, "inner": inner}
         return upper_first(fill(rng.choice(_GUESSES), values)), 1.0, question
