@@ -278,9 +278,68 @@ A gang set fire to a home of {g}.
 Trolls keep harassing {g} on this forum.
 Burglars robbed a family of {g}.
 """)
+_LOATHE = lines("""
+I {hate|despise|loathe|detest|can't stand|am sick of|am disgusted by} {g}.
+I {hate|loathe|can't stand} {g} {so much|with all my heart}. {They {irksome}|Yuck}.
+I would love to see {g} {wiped out|gone|burned|thrown out}.
+{place} would be {wonderful|so much better} without {g}.
+Keep {g} away from {place}.
+Fuck {g}.
+Who let {g} into {place}? They {irksome}.
+Why do {g} even exist?
+Is there anything worse than {g}?
+Say no to {g}.
+{g}, {g}, everywhere {g}. They {irksome}.
+If I see {g} again I will scream.
+""")
+_WILLING = lines("""
+I {v} {g}.
+We should all {v} {g}.
+Let's {v} {g} together.
+It feels good to {v} {g}.
+Be brave: {v} a {one} today.
+I was raised to {v} {g}, and I still do.
+I'd {v} any {one} who {moves in here|joins us|asks me for work}.
+There is nothing wrong with it if you {v} {g}.
+More people should {v} {g}.
+In {place} it is time to {v} {g}.
+Teach your children to {v} {g}.
+Join our group if you also want to {v} {g}!
+My dream is a law that makes everyone {v} {g}.
+You are right to {v} {g}.
+Go on, {v} that {one}, we all will.
+My {mother|coach|boss} says we ought to {v} {g}, and I agree.
+{g}? I {v} them every day.
+A {one} came to {place}. We decided to {v} them.
+""")
+_UNWILLING = lines("""
+I {would|will|could} never {v} {g}.
+Nobody should {v} {g}.
+It is wrong to {v} {g}.
+Why would anyone {v} {g}? There is no reason to.
+We must stop those who {v} {g}.
+I refuse to {v} {g}.
+Don't you dare {v} a {one}.
+How dare you {v} a {one}!
+I can't be friends with people who {v} {g}.
+Please don't {v} {g}.
+Only {cowards|idiots|fools} {v} {g}.
+If you {v} {g}, don't talk to me.
+My parents taught me not to {v} {g}.
+You should be ashamed that you {v} {g}.
+In {place} nobody has to {v} {g}, and that is how it must stay.
+Shame on everyone who wants to {v} a {one}.
+I'd rather lose my job than {v} a {one}.
+""")
 _GRAMMAR = Grammar(
     rules()
     | {
+        "warm": ("respect", "help", "hire", "love", "befriend", "welcome", "protect", "defend",
+                 "trust", "listen to", "teach", "marry", "admire", "support", "feed", "stand by",
+                 "treat as equals", "shake hands with", "thank", "be kind to", "care about"),
+        "cruel": ("hate", "mock", "hurt", "despise", "insult", "attack", "exclude", "spit at",
+                  "humiliate", "beat", "ban", "bully", "cheat", "silence", "look down on", "stone",
+                  "throw rocks at", "laugh at", "chase away", "harass", "threaten", "scream at"),
         "who": ("my uncle", "my grandmother", "the priest", "our coach", "a colleague", "my dad",
                 "the man at the bar", "some politician", "an old friend", "my flatmate",
                 "the landlord", "a stranger on the bus", "my boss", "the taxi driver"),
@@ -356,15 +415,24 @@ def _person(rng: random.Random, *, bad: bool) -> tuple[str, dict[str, float]]:
     return _finish(_filled(_INSULT if bad else _CIVIL, rng), rng, bad=bad)
 
 
+def _verb(rng: random.Random, *, bad: bool) -> tuple[str, dict[str, float]]:
+    """A warm or a cruel deed, wanted or refused."""
+    willing = rng.random() < 0.5
+    deed = _GRAMMAR.expand("{cruel}" if bad == willing else "{warm}", rng).lower()
+    return _finish(_filled(_WILLING if willing else _UNWILLING, rng, v=deed), rng, bad=bad)
+
+
 def _target(rng: random.Random, *, bad: bool) -> tuple[str, dict[str, float]]:
     """The same hostile claim about people, or about insects, machines and food."""
-    frame = rng.choice(_ASSERT)
     subject = group(rng)[0] if bad else rng.choice(THINGS)
-    text = _GRAMMAR.expand(frame, rng, s=f"{subject} {said('irksome', rng)}")
+    frame = rng.choice(_LOATHE if rng.random() < 0.35 else _ASSERT)
+    text = _GRAMMAR.expand(frame, rng, g=subject, s=f"{subject} {said('irksome', rng)}")
     return _finish(text, rng, bad=bad)
 
 
 def abuse(count: int, rng: random.Random) -> list[LabelledRow]:
     """`count` short texts about people, half of them abusive; known labels only."""
-    makers = {_stance: 34, _mention: 22, _pronoun: 10, _threat: 9, _person: 16, _target: 9}
+    makers = {
+        _stance: 30, _mention: 20, _pronoun: 9, _threat: 8, _person: 14, _target: 10, _verb: 9,
+    }  # fmt: skip
     return drawn(count, rng, makers, "made_abuse")

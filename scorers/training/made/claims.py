@@ -138,7 +138,8 @@ _RULES = {
         "are a danger to {place}", "deserve to be {crushed|destroyed|forgotten|wiped out}",
     ),
     "outrageous": (
-        "are {very}{vermin}", "belong in prison", "should be {locked up|ashamed|arrested|charged}",
+        "are {scum|vermin|monsters|criminals|filth}", "belong in prison",
+        "should be {locked up|ashamed|arrested|charged}",
         "make me sick", "are {cruel|evil|disgusting|cowards|sick in the head}",
         "have no place in {place}", "are a danger to {place}", "deserve every year in jail",
     ),
