@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -12,8 +10,6 @@ from openai import AsyncOpenAI, BadRequestError, ContentFilterFinishReasonError,
 from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel
 
-from service.app import create_app
-from service.settings import Settings
 from tests.fakes.replies import (
     chunk,
     completion,
@@ -24,44 +20,11 @@ from tests.fakes.replies import (
     tool_call,
     tool_events,
 )
-from tests.fakes.server import ThreadedServer
-from tests.fakes.upstream import Status, Stream, ThreadedUpstream, Upstream, plain, streamed
-from tests.fakes.word_engine import WordEngine, WordHeads
+from tests.fakes.upstream import Status, Stream, Upstream, plain, streamed
 
 REFUSAL = "This reply was withheld by policy."
 BAD = "You are a scoundrel. "
 TOOLS: Any = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
-RULES = {"toxicity": {"veto": 0.5}}
-ENFORCE = {"prompt": RULES, "reply": RULES}
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    """A scripted upstream."""
-    with ThreadedUpstream() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def base_url(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The proxy's address, as a client is given it."""
-    folder: Path = tmp_path_factory.mktemp("openai")
-    settings = Settings.model_validate(
-        {
-            "database_url": f"sqlite+aiosqlite:///{folder / 'fairlead.db'}",
-            "upstreams": [{"url": upstream.url}],
-            "policies": {"default": ENFORCE},
-        }
-    )
-    with ThreadedServer(create_app(settings, engine=WordEngine(), heads=WordHeads())) as url:
-        yield f"{url}/v1"
-
-
-@pytest.fixture
-def client(base_url: str) -> Iterator[OpenAI]:
-    """The official client."""
-    with OpenAI(base_url=base_url, api_key="sk-test", max_retries=0) as running:
-        yield running
 
 
 def ask(text: str = "Hi") -> Any:

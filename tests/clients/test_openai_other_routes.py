@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -11,8 +9,6 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError, OpenAI
 from pydantic import BaseModel
 
-from service.app import create_app
-from service.settings import Settings
 from tests.fakes.replies import text_completion, text_completion_events
 from tests.fakes.responses import (
     call_events,
@@ -26,14 +22,10 @@ from tests.fakes.responses import (
     reasoning_item,
     response_events,
 )
-from tests.fakes.server import ThreadedServer
-from tests.fakes.upstream import Status, Stream, ThreadedUpstream, Upstream
-from tests.fakes.word_engine import WordEngine, WordHeads
+from tests.fakes.upstream import Status, Stream, Upstream
 
 REFUSAL = "This reply was withheld by policy."
 BAD = "You are a scoundrel. "
-RULES = {"toxicity": {"veto": 0.5}}
-ENFORCE = {"prompt": RULES, "reply": RULES}
 TOOLS: Any = [{"type": "function", "name": "weather", "parameters": {}, "strict": False}]
 JSON = {"format": {"type": "json_schema", "name": "City", "schema": {}, "strict": True}}
 
@@ -42,35 +34,6 @@ class City(BaseModel):
     """What a structured reply is parsed to."""
 
     name: str
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    """A scripted upstream."""
-    with ThreadedUpstream() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def base_url(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The proxy's address, as a client is given it."""
-    folder: Path = tmp_path_factory.mktemp("openai")
-    settings = Settings.model_validate(
-        {
-            "database_url": f"sqlite+aiosqlite:///{folder / 'fairlead.db'}",
-            "upstreams": [{"url": upstream.url}],
-            "policies": {"default": ENFORCE},
-        }
-    )
-    with ThreadedServer(create_app(settings, engine=WordEngine(), heads=WordHeads())) as url:
-        yield f"{url}/v1"
-
-
-@pytest.fixture
-def client(base_url: str) -> Iterator[OpenAI]:
-    """The official client."""
-    with OpenAI(base_url=base_url, api_key="sk-test", max_retries=0) as running:
-        yield running
 
 
 def types_of(events: list[Any]) -> list[str]:
