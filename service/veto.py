@@ -91,9 +91,12 @@ Command = Score | Release | Refuse | CloseUpstream | Record | End
 
 def group_of(channel: str) -> str:
     """The text that a channel belongs to: a tool's name and arguments are one text."""
-    if channel.startswith(("tool:", "function:")):
-        return channel.rpartition(":")[0]
-    return channel
+    return channel.rpartition(":")[0] if _is_call(channel) else channel
+
+
+def _is_call(channel: str) -> bool:
+    """Whether it belongs to a tool call, which clients carry out."""
+    return channel.startswith(("tool:", "function:"))
 
 
 @dataclass(slots=True)
@@ -108,12 +111,14 @@ class _Track:
     is_asking: bool = False
     pending_since: float = 0.0
     last_channel: str = ""
+    is_call: bool = False
 
     def append(self, channel: str, text: str, *, now: float) -> int:
         """Adds text and returns the offset at which it ends."""
         if self.last_channel and channel != self.last_channel:
             text = "\n" + text
         self.last_channel = channel
+        self.is_call = _is_call(channel)
         if not self.pending:
             self.pending_since = now
         self.parts.append(text)
@@ -134,6 +139,7 @@ class _Track:
 
 @dataclass(slots=True)
 class _Choice:
+    writing: set[str] = field(default_factory=set)
     is_finished: bool = False
     is_vetoed: bool = False
     is_refused: bool = False
@@ -223,11 +229,16 @@ class StreamVeto:
         if self._has_ended:
             return []
         needs = []
+        writing: dict[int, set[str]] = {}
         for delta in event.deltas:
             key = (delta.choice, group_of(delta.channel))
             if not self._choice(delta.choice).is_vetoed:
                 track = self._tracks.setdefault(key, _Track())
                 needs.append((key, track.append(delta.channel, delta.text, now=now)))
+                if not delta.channel.startswith("other:"):
+                    writing.setdefault(delta.choice, set()).add(key[1])
+        for index, groups in writing.items():
+            self._choices[index].writing = groups
         for index, _ in event.finished:
             self._choice(index).is_finished = True
         self.has_done = self.has_done or event.is_done
@@ -330,7 +341,7 @@ class StreamVeto:
             choice = self._choices[index]
             if choice.is_vetoed or track.is_asking or not track.pending:
                 continue
-            is_whole = choice.is_finished or self._has_ended
+            is_whole = self._is_whole(index, group)
             size = len(track.pending) if is_whole else self._cut(track, now=now)
             if size:
                 text, start, stop = track.take(size, now=now)
@@ -361,9 +372,22 @@ class StreamVeto:
             # The head of the answer waits too: until then an error can still have its own status.
             return False
         return all(
-            self._choices[key[0]].is_vetoed or self._tracks[key].cleared >= end
-            for key, end in held.needs
+            self._choices[key[0]].is_vetoed or self._may_leave(key, end) for key, end in held.needs
         )
+
+    def _may_leave(self, key: tuple[int, str], end: int) -> bool:
+        """Whether a text may be seen up to an offset; a tool call only as a whole."""
+        track = self._tracks[key]
+        if track.is_call and not self._is_whole(*key):
+            return False
+        return track.cleared >= (track.length if track.is_call else end)
+
+    def _is_whole(self, index: int, group: str) -> bool:
+        """Whether no more of a text will come: its choice has ended, or a call has been left."""
+        choice = self._choices[index]
+        if choice.is_finished or self._has_ended:
+            return True
+        return group not in choice.writing and self._tracks[index, group].is_call
 
     def _is_cleared(self, index: int) -> bool:
         """Whether a choice can no longer be vetoed, so that its finish may be seen."""

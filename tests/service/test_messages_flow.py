@@ -283,19 +283,28 @@ async def test_a_bad_stream_ends_in_a_refusal(
 
 
 async def test_a_call_that_was_begun_is_cut_short(upstream: Upstream) -> None:
-    """A tool call whose name had left is not closed as a call without arguments."""
-    gate = asyncio.Event()
-    events = stream(tool_block(0, "mail", f'{{"text": "{BAD}"}}'), stop="tool_use")
-    upstream.script = Stream(events, gates={3: gate})
-    async with running(Setting(upstream.url)) as proxy:
-        request = proxy.client.build_request("POST", ROUTE, json=ask(stream=True))
-        response = await proxy.client.send(request, stream=True)
-        gate.set()
-        body = await response.aread()
+    """Under chase, a call whose name had left is not closed as a call without arguments."""
+    events = stream(tool_block(0, BAD, '{"text": "Hi"}'), stop="tool_use")
+    policy = replace(ENFORCE, streaming="chase")
+    async with proxied(upstream, Stream(events, stall_at=3), policy=policy) as proxy:
+        got = await send(proxy, stream=True)
 
-    call, refusal = told(body)["content"]
-    assert (call["name"], call["json"]) == ("mail", "{")
+    call, refusal = told(got.content)["content"]
+    assert (call["name"], call["json"]) == (BAD, "{")
     assert refusal["text"] == REFUSAL
+
+
+@pytest.mark.parametrize("said", [BAD, f"Dear all. {BAD}"])
+async def test_nothing_of_a_vetoed_call_is_seen(upstream: Upstream, said: str) -> None:
+    """Under hold a call leaves whole or not at all, also where its first words were good."""
+    pieces = [*(f'{{"text": "{said}"}}'.partition(" all. ")), ""]
+    events = stream(text_block(0, "Look. "), tool_block(1, "mail", *pieces), stop="tool_use")
+    async with proxied(upstream, Stream(events, delay_s=0.02)) as proxy:
+        got = await send(proxy, stream=True)
+
+    found = told(got.content)
+    assert [block["type"] for block in found["content"]] == ["text", "text"]
+    assert (text_of(found), found["stop_reason"]) == (f"Look. {REFUSAL}", "refusal")
 
 
 async def test_a_chased_stream_is_cut_properly(upstream: Upstream) -> None:

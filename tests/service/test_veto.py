@@ -344,6 +344,64 @@ def test_a_tools_name_and_arguments_are_one_text() -> None:
     assert group_of("content") == "content"
 
 
+def test_a_tool_call_leaves_as_a_whole() -> None:
+    """Scores come window by window, but a client sees no call before it knows all of it."""
+    (
+        Playbook(StreamVeto())
+        >> say("mail", channel="tool:0:name") << []
+        >> say("Hi. ", channel="tool:0:arguments") << [ask(0, 9)]
+        >> clear() << []
+        >> say("Bye.", channel="tool:0:arguments") << []
+        >> stop() << [ask(9, 13)]
+        >> clear() << [sent("mail"), sent("Hi. "), sent("Bye.")]
+    )  # fmt: skip
+
+
+def test_nothing_is_seen_of_a_vetoed_call() -> None:
+    """A call whose last words are bad has not begun, although its first were cleared."""
+    (
+        Playbook(StreamVeto())
+        >> say("mail", channel="function:name") << []
+        >> say("Hi. ", channel="function:arguments") << [ask(0, 9)]
+        >> clear() << []
+        >> say("Bad. ", channel="function:arguments") << [ask(9, 14)]
+        >> veto() << ["CloseUpstream", "Record"]
+        >> kept() << [refused(has_begun=False), over(needs_done=True)]
+    )  # fmt: skip
+
+
+def test_a_call_is_whole_when_another_text_begins() -> None:
+    """What follows a call closes its last window and does not keep it waiting for the end."""
+    (
+        Playbook(StreamVeto())
+        >> say("mail", channel="tool:0:name") << []
+        >> say("post", channel="tool:1:name") << [ask(0, 4)]
+        >> clear() << [sent("mail")]
+        >> stop() << [ask(0, 4)]
+        >> clear() << [sent("post")]
+    )  # fmt: skip
+
+
+def test_a_field_beside_a_call_does_not_end_it() -> None:
+    """Servers write fields of their own into any event, also in the middle of a call."""
+    (
+        Playbook(StreamVeto())
+        >> say("mail", channel="tool:0:name") << []
+        >> say("note. ", channel="other:beside") << [ask(0, 6)]
+        >> clear() << []
+        >> say("Hi.", channel="tool:0:arguments") << []
+    )  # fmt: skip
+
+
+def test_a_chased_call_leaves_at_once() -> None:
+    """Under chase a call is text like any other."""
+    (
+        Playbook(StreamVeto(is_holding=False))
+        >> say("mail", channel="tool:0:name") << [sent("mail")]
+        >> say("Hi. ", channel="tool:0:arguments") << [ask(0, 9), sent("Hi. ")]
+    )  # fmt: skip
+
+
 TEXT = st.text(alphabet="ab .!\n", min_size=0, max_size=12)
 SAYING = st.tuples(st.integers(0, 2), st.sampled_from(["content", "tool:0:arguments"]), TEXT)
 
