@@ -12,6 +12,7 @@ from scorers.training.evaluate import novel_share
 from scorers.training.examples import Example, by_group
 from scorers.training.labelled_rows import claim_labels, faithfulness_labelled
 from scorers.training.made.corruptions import corruptions
+from scorers.training.made.dialogues import dialogues
 from scorers.training.made.pools import CITIES, COMPANIES, MONTHS, number_word, person
 from scorers.training.made.records import records
 from scorers.training.metrics import auroc
@@ -45,7 +46,7 @@ def claims(count: int, rng: random.Random) -> list[Example]:
     return corruptions(passages(count), count, rng)
 
 
-MAKERS = {"made_records": records, "made_claims": claims}
+MAKERS = {"made_records": records, "made_claims": claims, "made_dialogues": dialogues}
 made_by = pytest.mark.parametrize(("source", "make"), MAKERS.items(), ids=list(MAKERS))
 
 

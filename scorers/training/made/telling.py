@@ -90,11 +90,14 @@ def reply_of(sentences: Sequence[str], joint: str) -> tuple[str, tuple[tuple[int
 
 
 def _wide(text: str, span: tuple[int, int], first: int) -> tuple[int, int]:
-    """The span with the words before it, until it is long enough to count."""
+    """The span with words beside it, until it is long enough to count."""
     left, right = span
     while right - left < _LEAST_SPAN and left > first:
         left = max(first, text.rfind(" ", 0, left - 1) + 1)
-    return left, max(right, min(len(text), left + _LEAST_SPAN))
+    while right - left < _LEAST_SPAN and right < len(text):
+        after = text.find(" ", right + 1)
+        right = after if after >= 0 else len(text)
+    return left, right
 
 
 def other_value(
