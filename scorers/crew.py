@@ -163,6 +163,7 @@ class Crew:
         for job, rows in places:
             job.missing = len(rows)
             own = [next(encodings) for _ in rows]
+            job.cut = frozenset(at for at, encoding in enumerate(own) if encoding.is_cut)
             self._gate.reweigh(job, sum(map(len, own)))
             waiting += [
                 WaitingRow(_Place(job, at, len(rows), encoding), len(encoding), job.deadline)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,7 +59,9 @@ class ScoreAsk:
         """The scores by scorer name, in the order of the scorers."""
         scores = {scorer.name: self._not_applicable(scorer) for scorer in self._scorers}
         for scorer, rows, places in self._wanted:
-            scores[scorer.name] = self._ask_score(scorer, rows, output.logits[places])
+            score = self._ask_score(scorer, rows, output.logits[places])
+            cut = len(output.cut.intersection(places))
+            scores[scorer.name] = replace(score, cut_rows=cut) if cut else score
         return scores
 
     def _ask_rows(self, scorer: Scorer) -> Sequence[Row]:
@@ -117,6 +120,7 @@ class Job:
     __slots__ = (
         "admitted_s",
         "ask",
+        "cut",
         "deadline",
         "future",
         "is_expired",
@@ -135,6 +139,7 @@ class Job:
         self.admitted_s = time.monotonic()
         self.is_expired = False
         self.missing = 0
+        self.cut: frozenset[int] = frozenset()
         self.output: Output | None = None
 
     @property
@@ -145,7 +150,8 @@ class Job:
     def fill(self, at: int, output: Output, row: int, *, rows: int) -> bool:
         """Takes one row's output as row `at` of `rows`; true once all rows are there."""
         if self.output is None:
-            self.output = Output(_like(output.logits, rows), _like(output.embeddings, rows))
+            logits, embeddings = _like(output.logits, rows), _like(output.embeddings, rows)
+            self.output = Output(logits, embeddings, self.cut)
         self.output.logits[at] = output.logits[row]
         self.output.embeddings[at] = output.embeddings[row]
         self.missing -= 1

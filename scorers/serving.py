@@ -15,10 +15,14 @@ from scorers.types import Row
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """One row as the encoder reads it, unpadded; both lists are of the same length."""
+    """One row as the encoder reads it, unpadded; both lists are of the same length.
+
+    `is_cut` says that the row was too long and lost its end.
+    """
 
     ids: list[int]
     type_ids: list[int]
+    is_cut: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -26,10 +30,14 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A batch's `logits` (rows, heads) and `embeddings` (rows, hidden), both float32."""
+    """A batch's `logits` (rows, heads) and `embeddings` (rows, hidden), both float32.
+
+    `cut` has the rows that were too long and lost their end, where they are those of one ask.
+    """
 
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float32]
+    cut: frozenset[int] = frozenset()
 
 
 class RowEncoder(Protocol):

@@ -53,13 +53,22 @@ class RowTokenizer:
             inputs = [_mended(given) for given in inputs]
             found = self._tokenizer.encode_batch_fast(inputs)
         return [
-            _plain(encoding if len(encoding.ids) <= self.max_tokens else self._cut(given))
-            for given, encoding in zip(inputs, found, strict=True)
+            self._fitted(row, given, encoding)
+            for row, given, encoding in zip(rows, inputs, found, strict=True)
         ]
 
     def count(self, text: str) -> int:
         """How many tokens a text has, without special tokens and without truncation."""
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _fitted(
+        self, row: Row, given: str | tuple[str, str], encoding: tokenizers.Encoding
+    ) -> Encoding:
+        limit = self.max_tokens * _CHARACTERS_PER_TOKEN
+        is_long = len(encoding.ids) > self.max_tokens
+        fitted = self._cut(given) if is_long else encoding
+        is_cut = is_long or len(row.text) > limit or len(row.pair or "") > limit
+        return Encoding(fitted.ids, fitted.type_ids, is_cut)
 
     def _cut(self, given: str | tuple[str, str]) -> tokenizers.Encoding:
         """A row that is too long, truncated and with its special tokens."""
@@ -80,7 +89,3 @@ def _mended(given: str | tuple[str, str]) -> str | tuple[str, str]:
         return given.encode("utf-8", "replace").decode()
     first, second = (text.encode("utf-8", "replace").decode() for text in given)
     return first, second
-
-
-def _plain(encoding: tokenizers.Encoding) -> Encoding:
-    return Encoding(encoding.ids, encoding.type_ids)

@@ -82,7 +82,9 @@ class Score:
     `risk` is the calibrated probability in [0, 1] that the text has the fault,
     None where the scorer did not apply (`reason` then says why). `heads` holds
     the same per head, and may hold what a scorer read without coming to a risk.
-    `start` and `stop` are the judged part in characters.
+    `start` and `stop` are the judged part in characters, `cut_rows` how many of
+    its rows were too long for the model and lost their end, `evidence_windows`
+    how many windows of the context there were to choose evidence from.
     """
 
     scorer: str
@@ -94,6 +96,8 @@ class Score:
     reason: str = ""
     start: int = 0
     stop: int = 0
+    cut_rows: int = 0
+    evidence_windows: int = 0
 
     @property
     def is_applicable(self) -> bool:

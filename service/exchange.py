@@ -86,7 +86,8 @@ class Ask:
     reply is scored; `pieces` are the texts that the prompt side is scored on, the
     newest first (`prompt` where there are none); `transcript` is the whole
     conversation as `User: ...` / `Assistant: ...` lines; `context` the sources
-    that the reply is held against.
+    that the reply is held against; `context_left_out` is how many older ones a
+    limit left out.
     """
 
     route: str
@@ -98,6 +99,7 @@ class Ask:
     pieces: tuple[Piece, ...] = ()
     transcript: str = ""
     context: tuple[str, ...] = ()
+    context_left_out: int = 0
     is_stream: bool = False
     wants_usage: bool = False
     n: int = 1

@@ -29,6 +29,7 @@ from service.exchange import (
 )
 from service.logs import log_exchange
 from service.policy import Policy
+from service.seen import choice_seen, request_seen
 from service.veto import Window
 from storage.errors import StorageError
 from storage.records import InteractionRecord, ScoreRecord
@@ -162,13 +163,20 @@ def interaction(run: Run) -> InteractionRecord:
         error_code=run.error_code,
         verdict=run.outcome.value,
         prompt_hash=prompt_hash(ask.messages),
-        request={"messages": ask.messages, "tools": ask.tools, "params": ask.params},
+        request=_request(run),
         context=list(ask.context),
         choices=_choices(run),
         usage=run.usage,
         timings=run.timings.to_ms(),
         scores=score_records(run),
     )
+
+
+def _request(run: Run) -> dict[str, Any]:
+    ask = run.ask
+    asked = {"messages": ask.messages, "tools": ask.tools, "params": ask.params}
+    seen = request_seen(ask, run.prompt, run.windows)
+    return asked | {"seen": seen} if seen else asked
 
 
 def _choices(run: Run) -> list[dict[str, Any]]:
@@ -181,6 +189,7 @@ def _choices(run: Run) -> list[dict[str, Any]]:
             "verdict": run.choice_outcome(index).value,
             "finish_reason": run.finishes.get(index),
             "delivered_finish_reason": run.delivered_finishes.get(index),
+            "seen": choice_seen(run.windows, index),
         }
         for index in indexes
     ]

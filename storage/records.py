@@ -61,11 +61,12 @@ class InteractionRecord:
     id is already stored is not written again. `response_ids` are the reply's own ids as the client
     saw them. `prompt_hash` groups replies to the same prompt. `key_id` is the tenant.
 
-    `request` is `{"messages": [...], "tools": ..., "params": {...}}`; `context` a list of texts;
-    `choices` a list of `{"index", "message", "delivered", "verdict", "finish_reason",
-    "delivered_finish_reason"}` where `message` is what the model wrote and `delivered` the text
-    that the client got (None when the choice had no text); `usage` as the upstream gave it;
-    `timings` maps names ending in `_ms` to milliseconds.
+    `request` is `{"messages": [...], "tools": ..., "params": {...}, "seen": {...}}`; `context` a
+    list of texts; `choices` a list of `{"index", "message", "delivered", "verdict",
+    "finish_reason", "delivered_finish_reason", "seen"}` where `message` is what the model wrote
+    and `delivered` the text that the client got (None when the choice had no text). Both `seen`
+    say which parts were scored; the first is not there where nothing was. `usage` is as the
+    upstream gave it; `timings` maps names ending in `_ms` to milliseconds.
     """
 
     id: str

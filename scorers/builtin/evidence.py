@@ -147,3 +147,9 @@ def evidence(context: tuple[str, ...]) -> Evidence | None:
     weights = {word: math.log(1.0 + len(found) / count) for word, count in counts.items()}
     numbers = frozenset(number for text in whole for number in _numbers(text))
     return Evidence(found, tuple(map(_passage, units)), weights, numbers)
+
+
+def evidence_windows(context: tuple[str, ...]) -> int:
+    """How many windows a context gives to choose evidence from."""
+    found = evidence(context)
+    return len(found.windows) if found else 0

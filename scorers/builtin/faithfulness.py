@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorers.base import Logits
-from scorers.builtin.evidence import Novelty, evidence
+from scorers.builtin.evidence import Novelty, evidence, evidence_windows
 from scorers.builtin.headmap import Blend, HeadMap
 from scorers.builtin.windows import tail, windows
 from scorers.sentences import sentences
@@ -140,6 +140,7 @@ class Faithfulness:
             spans=tuple(self._spans(found, worst)),
             start=subject.start,
             stop=subject.stop,
+            evidence_windows=evidence_windows(subject.context),
         )
 
     def _spans(self, found: Sequence[Claim], worst: NDArray[np.float64]) -> list[Span]:

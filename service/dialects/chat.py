@@ -52,6 +52,7 @@ class Chat:
         extension = replace(extension, user=extension.user or text_or_none(asked.get("user")))
         model, messages = read_model(asked), _messages(asked)
         turns = read_turns(messages)
+        context, left_out = read_context(extension, turns, limits=limits)
         return Ask(
             route=route,
             dialect=self.name,
@@ -61,7 +62,8 @@ class Chat:
             prompt=newest(turns),
             pieces=pieces(turns),
             transcript=transcript(turns),
-            context=read_context(extension, turns, limits=limits),
+            context=context,
+            context_left_out=left_out,
             is_stream=is_stream(asked),
             wants_usage=wants_usage(asked),
             n=read_n(asked, limits.max_choices),

@@ -63,6 +63,7 @@ class Completions:
         prompts = _prompts(asked.get("prompt"))
         messages = _messages(prompts, _suffix(asked), is_echoed=asked.get("echo") is True)
         turns = read_turns(messages)
+        context, left_out = read_context(extension, turns, limits=limits)
         return Ask(
             route=route,
             dialect=self.name,
@@ -71,7 +72,8 @@ class Completions:
             messages=messages,
             prompt=newest(turns),
             transcript=transcript(turns),
-            context=read_context(extension, turns, limits=limits),
+            context=context,
+            context_left_out=left_out,
             is_stream=is_stream(asked),
             wants_usage=wants_usage(asked),
             n=_choices(asked, len(prompts), max_choices=limits.max_choices),

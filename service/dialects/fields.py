@@ -90,8 +90,12 @@ def read_params(
 
 def read_context(
     extension: Extension, turns: Sequence[Turn], *, limits: ReadLimits
-) -> tuple[str, ...]:
-    """What the reply is held against: what was given, then the newest of what is found."""
+) -> tuple[tuple[str, ...], int]:
+    """What the reply is held against: what was given, then the newest of what is found.
+
+    Beside it stands how many older texts were left out.
+    """
     found = sources(turns, limits.source_pattern)
     room = limits.max_context_items - len(extension.context)
-    return extension.context + tuple(found[max(0, len(found) - room) :])
+    left_out = max(0, len(found) - room)
+    return extension.context + tuple(found[left_out:]), left_out

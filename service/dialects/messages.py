@@ -8,14 +8,23 @@ from typing import Any
 
 from service.dialects.base import ReadLimits, VetoNote
 from service.dialects.body import encode, request_object, upstream_object
-from service.dialects.conversation import newest, pieces, sources, transcript
-from service.dialects.extension import KEY, read_extension
+from service.dialects.conversation import newest, pieces, transcript
+from service.dialects.extension import KEY
+from service.dialects.fields import (
+    is_stream,
+    read_context,
+    read_model,
+    read_params,
+    read_tools,
+    take_extension,
+    text_or_none,
+)
 from service.dialects.messages_form import REFUSED, error_body, message_of, text_block
 from service.dialects.messages_request import read_turns, recorded
 from service.dialects.messages_stream import MessagesStream
 from service.dialects.messages_text import message_texts
-from service.errors import BadRequest, FairleadError, UpstreamMalformed
-from service.exchange import Ask, Choice, Extension, Reply
+from service.errors import FairleadError, UpstreamMalformed
+from service.exchange import Ask, Choice, Reply
 
 ROUTE = "/v1/messages"
 # Beside the scalars, the structured settings that shape a reply; the rest is
@@ -36,13 +45,9 @@ class Messages:
     def parse(self, body: bytes, route: str, *, limits: ReadLimits) -> Ask:
         """The request; anything that is not one raises `BadRequest` naming the field."""
         asked = request_object(body, limits.max_depth)
-        extension = Extension()
-        if KEY in asked:
-            extension = read_extension(asked.pop(KEY), limits)
-            body = encode(asked)
-        model, turns = _model(asked), read_turns(asked)
-        found = sources(turns, limits.source_pattern)
-        room = limits.max_context_items - len(extension.context)
+        extension, body = take_extension(asked, body, limits=limits)
+        model, turns = read_model(asked), read_turns(asked)
+        context, left_out = read_context(extension, turns, limits=limits)
         return Ask(
             route=route,
             dialect=self.name,
@@ -52,10 +57,11 @@ class Messages:
             prompt=newest(turns),
             pieces=pieces(turns),
             transcript=transcript(turns),
-            context=extension.context + tuple(found[max(0, len(found) - room) :]),
-            is_stream=_is_stream(asked),
-            tools=_tools(asked),
-            params=_params(asked),
+            context=context,
+            context_left_out=left_out,
+            is_stream=is_stream(asked),
+            tools=read_tools(asked),
+            params=read_params(asked, _STRUCTURED, elsewhere=_KEPT_ELSEWHERE),
             extension=replace(extension, user=extension.user or _user(asked)),
         )
 
@@ -73,8 +79,8 @@ class Messages:
         message = {"role": "assistant", "content": said["content"]}
         usage = said.get("usage")
         return Reply(
-            id=_text_or_none(said.get("id")),
-            model=_text_or_none(said.get("model")),
+            id=text_or_none(said.get("id")),
+            model=text_or_none(said.get("model")),
             choices=(Choice(0, message, channels, reason),),
             usage=usage if isinstance(usage, dict) else None,
             body=said,
@@ -118,43 +124,6 @@ class Messages:
         return encode(error_body(error))
 
 
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _model(asked: dict[str, Any]) -> str:
-    model = asked.get("model")
-    if isinstance(model, str) and model:
-        return model
-    raise BadRequest("`model` must be a string that names a model.", param="model")
-
-
-def _is_stream(asked: dict[str, Any]) -> bool:
-    stream = asked.get("stream")
-    if isinstance(stream, bool | None):
-        return bool(stream)
-    raise BadRequest("`stream` must be true or false.", param="stream")
-
-
-def _tools(asked: dict[str, Any]) -> list[dict[str, Any]] | None:
-    tools = asked.get("tools")
-    if tools is None:
-        return None
-    if isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools):
-        return tools
-    raise BadRequest("`tools` must be a list of tool objects.", param="tools")
-
-
 def _user(asked: dict[str, Any]) -> str | None:
     metadata = asked.get("metadata")
-    return _text_or_none(metadata.get("user_id")) if isinstance(metadata, dict) else None
-
-
-def _params(asked: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in asked.items()
-        if name not in _KEPT_ELSEWHERE
-        and value is not None
-        and (name in _STRUCTURED or isinstance(value, str | int | float))
-    }
+    return text_or_none(metadata.get("user_id")) if isinstance(metadata, dict) else None

@@ -61,6 +61,7 @@ class Responses:
         extension = replace(extension, user=extension.user or user)
         messages = read_messages(asked)
         turns = read_turns(messages)
+        context, left_out = read_context(extension, turns, limits=limits)
         return Ask(
             route=route,
             dialect=self.name,
@@ -70,7 +71,8 @@ class Responses:
             prompt=newest(turns),
             pieces=pieces(turns),
             transcript=transcript(turns),
-            context=read_context(extension, turns, limits=limits),
+            context=context,
+            context_left_out=left_out,
             is_stream=is_stream(asked),
             tools=chat_tools(read_tools(asked)),
             params=read_params(asked, _STRUCTURED, elsewhere=_KEPT_ELSEWHERE),

@@ -83,7 +83,10 @@ class WordEngine:
         risk = risk_of(UNSUPPORTED, subject)
         at = subject.text.find(UNSUPPORTED)
         spans = (Span(at, at + len(UNSUPPORTED), risk),) if risk > 0.5 else ()
-        return Score("faithfulness", subject.side, MODEL, risk, {"unsupported": risk}, spans)
+        heads, windows = {"unsupported": risk}, len(subject.context)
+        return Score(
+            "faithfulness", subject.side, MODEL, risk, heads, spans, evidence_windows=windows
+        )
 
 
 @dataclass

@@ -40,8 +40,9 @@ class WordEncoder:
         return encodings
 
     def _encode(self, text: str) -> Encoding:
-        ids = [1, *(10 + len(word) for word in text.split()), 2][: self.max_tokens]
-        return Encoding(ids, [0] * len(ids))
+        whole = [1, *(10 + len(word) for word in text.split()), 2]
+        ids = whole[: self.max_tokens]
+        return Encoding(ids, [0] * len(ids), is_cut=len(whole) > len(ids))
 
 
 class ScriptedSession:

@@ -695,3 +695,13 @@ async def test_embeddings_of_a_real_model(model: catalog.LoadedModel) -> None:
     await engine.stop()
 
     assert np.allclose(alone[0], company[0], atol=1e-3)
+
+
+async def test_rows_that_lost_their_end_are_counted() -> None:
+    """A score says how many of its rows were too long for the model."""
+    long = "word " * 70
+    async with Bench() as bench:
+        scores = await bench.engine.score(prompt(f"{long}\nshort\n{long} more"))
+        whole = await bench.engine.score(prompt("short"))
+
+    assert (scores["sum"].cut_rows, whole["sum"].cut_rows) == (2, 0)

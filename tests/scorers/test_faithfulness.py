@@ -99,6 +99,7 @@ def test_sentence_takes_its_best_evidence() -> None:
     score = scorer.score(given, rows, _column([4.0] * (len(rows) - 1) + [-4.0]))
 
     assert len(rows) > 1
+    assert score.evidence_windows > 1
     assert score.risk is not None
     assert score.risk < 0.05
 

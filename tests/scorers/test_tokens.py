@@ -122,3 +122,15 @@ def test_broken_file(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match=r"is not a tokenizer\.json"):
         RowTokenizer.open(tmp_path / "tokenizer.json")
+
+
+def test_what_loses_its_end_says_so(tokenizer: RowTokenizer) -> None:
+    """A row that fits is not cut; one that is too long in tokens or in characters is."""
+    rows = [
+        Row("good " * 17),
+        Row("good " * 18),
+        Row("good", "bad " * 40),
+        Row("good" + " " * 10_000 + "bad"),
+    ]
+
+    assert [encoding.is_cut for encoding in tokenizer.encode(rows)] == [False, True, True, True]
