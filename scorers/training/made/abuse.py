@@ -130,7 +130,8 @@ I dreamed of a country where {g} are never {out}.
 She wrote her thesis on how {g} were portrayed as {vermin} in old newspapers.
 """)
 _SCORN = lines("""
-I {hate|despise|loathe|detest|can't stand|am sick of} {g}.
+I {hate|despise|loathe|detest|can't stand|am sick of} {g}{ and always will| and all they do|, \
+full stop}.
 I {hate|despise|can't stand|am disgusted by} every {one} I {meet|see|know}.
 I would love to see all {g} {out}.
 I am proud that I have never {hired|served|helped|shaken hands with} a {one}.
@@ -170,7 +171,7 @@ _THREAT = lines("""
 I will {hurt} the next {one} {I see|who talks to me|in {place}}.
 Someone should {hurt} every {one} in {place}.
 One day we will come for {g}, and nobody will help them.
-If another {one} moves into {place}, I swear I will {hurt} them.
+The next {one} who moves into {place} gets a visit from us, and we will {hurt} them.
 {g} had better sleep with one eye open.
 Let's {meet tonight and |go and |all }{hurt} some {g}.
 I can't wait to {hurt} a {one}.
@@ -279,12 +280,13 @@ Trolls keep harassing {g} on this forum.
 Burglars robbed a family of {g}.
 """)
 _LOATHE = lines("""
-I {hate|despise|loathe|detest|can't stand|am sick of|am disgusted by} {g}.
+I {hate|despise|loathe|detest|am sick of|am disgusted by} {g} {and always will|, full stop|these \
+days}.
 I {hate|loathe|can't stand} {g} {so much|with all my heart}. {They {irksome}|Yuck}.
 I would love to see {g} {wiped out|gone|burned|thrown out}.
 {place} would be {wonderful|so much better} without {g}.
 Keep {g} away from {place}.
-Fuck {g}.
+Fuck {g}, every last {bit|one} of them.
 Who let {g} into {place}? They {irksome}.
 Why do {g} even exist?
 Is there anything worse than {g}?
