@@ -24,7 +24,7 @@ _SOURCE = "made_dialogues"
 _SLOT = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
 _GENRES = ((TALK, True), (TALK, True), (TALK, True), (CALL, True), (ABSTRACT, False), (NEWS, False))
 _TRIES = 20
-_WRONG_SHARE = 0.76
+_WRONG_SHARE = 0.52
 _THEMES = {"topic", "thing", "plan", "measure", "task", "unit", "team", "firm", "full", "method",
     "limit", "field", "crime", "move", "state", "reason"}  # fmt: skip
 _ALIKE = ({"will", "promises to"}, {"will not", "refuses to"}, {"rose", "grew"},
@@ -166,23 +166,30 @@ def _one(rng: random.Random) -> Example | None:
     chosen = [rng.choice(kinds) for _ in range(rng.randint(3, 8 if is_talk else 6))]
     taken: set[str] = set()
     points = [_draw_point(kind, speakers, taken, rng) for kind in chosen]
-    picked = rng.sample(points, min(len(points), rng.choice((1, 2, 2, 3))))
-    at_fault = rng.randrange(len(picked)) if rng.random() < _WRONG_SHARE else -1
-    told = [
-        _told(point, points, speakers, rng, wrong=at == at_fault) for at, point in enumerate(picked)
-    ]
-    facts = [fact for fact in told if fact is not None]
-    if len(facts) < len(told):
-        return None
+    picked = rng.sample(points, min(len(points), rng.choice((1, 2, 2, 3, 4))))
+    sentences = []
+    while picked:
+        size = 2 if len(picked) > 1 and rng.random() < 0.35 else 1
+        sentences.append(_sentence(picked[:size], points, speakers, rng))
+        picked = picked[size:]
     context = _laid_out(points, speakers, rng, is_talk=is_talk)
-    if at_fault >= 0 and _is_said(picked[at_fault], facts[at_fault], points):
-        return None
-    if len(facts) > 1 and rng.random() < 0.5:
-        facts[:2] = [facts[0] + rng.choice(_JOINTS) + _lower(facts[1])]
-    frames = [rng.choice(_FRAMES) for _ in facts]
-    pairs = zip(frames, facts, strict=True)
-    sentences = [_raised(f.replace("{c}", c if f == "{c}" else _lower(c))) + "." for f, c in pairs]
-    return example(sentences, context, _SOURCE)
+    told = [sentence for sentence in sentences if sentence is not None]
+    return example(told, context, _SOURCE) if len(told) == len(sentences) else None
+
+
+def _sentence(
+    told: Sequence[Point], points: Sequence[Point], speakers: Sequence[str], rng: random.Random
+) -> str | None:
+    """One sentence on one or two points, wrong in one of them or in none."""
+    at_fault = rng.randrange(len(told)) if rng.random() < _WRONG_SHARE else -1
+    facts = []
+    for at, point in enumerate(told):
+        fact = _told(point, points, speakers, rng, wrong=at == at_fault)
+        if fact is None or (at == at_fault and _is_said(point, fact, points)):
+            return None
+        facts.append(fact if not facts else _lower(fact))
+    text, frame = rng.choice(_JOINTS).join(facts), rng.choice(_FRAMES)
+    return _raised(frame.replace("{c}", text if frame == "{c}" else _lower(text))) + "."
 
 
 def _lower(clause: str) -> str:
