@@ -389,7 +389,8 @@ def test_a_field_beside_a_call_does_not_end_it() -> None:
         >> say("mail", channel="tool:0:name") << []
         >> say("note. ", channel="other:beside") << [ask(0, 6)]
         >> clear() << []
-        >> say("Hi.", channel="tool:0:arguments") << []
+        >> say("Hi.", channel="tool:0:arguments") << [ask(0, 5)]
+        >> clear() << []
     )  # fmt: skip
 
 
