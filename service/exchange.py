@@ -78,6 +78,14 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What a choice answers, and the sources that it is held against."""
+
+    prompt: str
+    context: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A parsed request.
 
@@ -87,7 +95,8 @@ class Ask:
     newest first (`prompt` where there are none); `transcript` is the whole
     conversation as `User: ...` / `Assistant: ...` lines; `context` the sources
     that the reply is held against; `context_left_out` is how many older ones a
-    limit left out.
+    limit left out. A request of several prompts has its `questions`, each with
+    an equal share of the `n` choices, in order.
     """
 
     route: str
@@ -106,6 +115,14 @@ class Ask:
     tools: list[dict[str, Any]] | None = None
     params: dict[str, Any] = field(default_factory=dict)
     extension: Extension = field(default_factory=Extension)
+    questions: tuple[Question, ...] = ()
+
+    def question(self, choice: int) -> Question:
+        """What a choice answers."""
+        if not self.questions:
+            return Question(self.prompt, self.context)
+        at = choice * len(self.questions) // self.n
+        return self.questions[min(at, len(self.questions) - 1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,11 +130,12 @@ class Judge:
 
         Only ordinary text is held against the context: a tool's arguments are no claims.
         """
+        question = ask.question(window.choice)
         subject = Subject(
             Side.REPLY,
             window.text,
-            prompt=ask.prompt,
-            context=ask.context if window.group == CONTENT else (),
+            prompt=question.prompt,
+            context=question.context if window.group == CONTENT else (),
             start=window.start,
             end=window.stop,
         )

@@ -23,7 +23,7 @@ from service.dialects.completions_stream import (
     text_of,
     texts_of,
 )
-from service.dialects.conversation import newest, read_turns, transcript
+from service.dialects.conversation import Turn, newest, read_turns, transcript
 from service.dialects.extension import KEY
 from service.dialects.fields import (
     is_stream,
@@ -37,7 +37,7 @@ from service.dialects.fields import (
 )
 from service.dialects.text import beside_texts, known_fields
 from service.errors import BadRequest, FairleadError, PromptVetoed, UpstreamMalformed
-from service.exchange import Ask, Choice, Reply
+from service.exchange import Ask, Choice, Piece, Question, Reply
 
 ROUTE = "/v1/completions"
 _NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -63,6 +63,7 @@ class Completions:
         prompts = _prompts(asked.get("prompt"))
         messages = _messages(prompts, _suffix(asked), is_echoed=asked.get("echo") is True)
         turns = read_turns(messages)
+        asks = _asks(turns, len(prompts))
         context, left_out = read_context(extension, turns, limits=limits)
         return Ask(
             route=route,
@@ -71,6 +72,7 @@ class Completions:
             model=read_model(asked),
             messages=messages,
             prompt=newest(turns),
+            pieces=_pieces(asks),
             transcript=transcript(turns),
             context=context,
             context_left_out=left_out,
@@ -79,6 +81,11 @@ class Completions:
             n=_choices(asked, len(prompts), max_choices=limits.max_choices),
             params=read_params(asked, {"stop"}, elsewhere=_KEPT_ELSEWHERE),
             extension=extension,
+            questions=tuple(
+                Question(_text(ask), read_context(extension, ask, limits=limits)[0]) for ask in asks
+            )
+            if len(asks) > 1
+            else (),
         )
 
     def reply(self, body: bytes) -> Reply:
@@ -135,10 +142,10 @@ class Completions:
         return b"".join([*events, DONE])
 
     def error(self, error: FairleadError) -> bytes:
-        """An error in OpenAI's envelope; a vetoed prompt is the field `prompt` here."""
+        """An error in OpenAI's envelope; a vetoed prompt is named, as `prompt[1]`."""
         told = error.to_dict()
         if isinstance(error, PromptVetoed):
-            told["error"]["param"] = "prompt"
+            told["error"]["param"] = error.at or "prompt"
         return encode(told)
 
 
@@ -162,6 +169,23 @@ def _messages(prompts: list[Any], suffix: str, *, is_echoed: bool) -> list[dict[
     marks = [{"type": kind} for kind, is_so in kinds.items() if is_so]
     contents = [*prompts, *([suffix] if suffix else [])]
     return [{"role": "user", "content": _marked(content, marks)} for content in contents]
+
+
+def _asks(turns: list[Turn], prompts: int) -> list[list[Turn]]:
+    """The turns of each prompt: its own, and the suffix where there is one."""
+    return [[turn, *turns[prompts:]] for turn in turns[:prompts]]
+
+
+def _text(turns: list[Turn]) -> str:
+    return "\n".join(turn.text for turn in turns if turn.text)
+
+
+def _pieces(asks: list[list[Turn]]) -> tuple[Piece, ...]:
+    """Each prompt by itself; token ids have no text to look at."""
+    named = (
+        (_text(ask), f"prompt[{at}]" if len(asks) > 1 else "prompt") for at, ask in enumerate(asks)
+    )
+    return tuple(Piece(text, at) for text, at in named if text)
 
 
 def _marked(content: Any, marks: list[dict[str, Any]]) -> Any:

@@ -234,6 +234,48 @@ async def test_each_prompt_has_its_own_choices(upstream: Upstream) -> None:
     assert (BAD in got.text, proxy.record.n) == (False, 4)
 
 
+async def test_each_choice_is_judged_against_its_own_prompt(upstream: Upstream) -> None:
+    """Prompt and sources of a choice are those of its own prompt, in a stream as well."""
+    prompts = ["First? <s>At ten.</s>", "Second?"]
+    chunks = [text_chunk(f"An {UNSUPPORTED} one.", choice=at) for at in range(4)]
+    ends = [text_chunk("", choice=at, finish="stop") for at in range(4)]
+    setting = Setting(upstream.url, source_pattern="<s>(.*?)</s>")
+    async with running(setting) as proxy:
+        upstream.script = Status(200, text_completion(*[f"An {UNSUPPORTED} one."] * 4))
+        got = await post(proxy, TEXT, prompt=prompts, n=2)
+        plain = [s for s in proxy.engine.subjects if s.side is Side.REPLY]
+        upstream.script = Stream([*map(event, [*chunks, *ends]), DONE])
+        streamed = await post(proxy, TEXT, prompt=prompts, n=2, stream=True)
+
+    ended = [choice["finish_reason"] for choice in got.json()["choices"]]
+    assert ended == ["content_filter", "content_filter", "stop", "stop"]
+    assert [(s.prompt, s.context) for s in plain] == [
+        (prompts[0], ("At ten.",)),
+        (prompts[0], ("At ten.",)),
+        (prompts[1], ()),
+        (prompts[1], ()),
+    ]
+    choices = [c for data in datas(streamed.content)[:-1] for c in data["choices"]]
+    ends_of = {c["index"]: c["finish_reason"] for c in choices if c["finish_reason"]}
+    assert ends_of == dict(enumerate(ended))
+
+
+async def test_the_bad_one_of_several_prompts_is_named(upstream: Upstream) -> None:
+    """Each prompt is scored by itself; one that is vetoed refuses the request."""
+    async with running(Setting(upstream.url)) as proxy:
+        got = await post(proxy, TEXT, prompt=["One", f"{ATTACK}!", "Three"], suffix="End")
+
+    error = got.json()["error"]
+    assert (got.status_code, error["param"]) == (400, "prompt[1]")
+    texts = [s.text for s in proxy.engine.subjects if s.side is Side.PROMPT]
+    assert texts == ["One\nEnd", f"{ATTACK}!\nEnd", "Three\nEnd"]
+    assert [part["at"] for part in proxy.record.request["seen"]["prompt"]] == [
+        "prompt[0]",
+        "prompt[1]",
+        "prompt[2]",
+    ]
+
+
 async def test_an_echoed_prompt_is_scored_with_its_reply(upstream: Upstream) -> None:
     """With `echo` the prompt is part of the text, and of what is refused."""
     upstream.script = Status(200, text_completion(f"Hello? {BAD}"))
