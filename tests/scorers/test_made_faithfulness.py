@@ -13,8 +13,11 @@ from scorers.training.examples import Example, by_group
 from scorers.training.labelled_rows import claim_labels, faithfulness_labelled
 from scorers.training.made.corruptions import corruptions
 from scorers.training.made.dialogues import dialogues
+from scorers.training.made.faults import Around, roles
+from scorers.training.made.kinds import clock
 from scorers.training.made.pools import CITIES, COMPANIES, MONTHS, number_word, person
 from scorers.training.made.records import records
+from scorers.training.made.rewrites import active
 from scorers.training.metrics import auroc
 from scorers.types import Side, Subject
 
@@ -107,3 +110,43 @@ def test_rows_hold_evidence_and_claim(source: str, make: Maker) -> None:
 
     assert len(rows) >= 20
     assert all(row.row.pair and row.row.text.strip() for row in rows)
+
+
+def test_wrong_parts_are_not_in_the_passage() -> None:
+    """A claim on a passage is marked where it departs from it, and faithful ones are not copies."""
+    made = claims(400, random.Random(9))
+    wrong = [one for one in made if one.spans]
+    right = [one for one in made if not one.spans]
+    edited = [one for one in right if one.subject.text not in one.subject.context[0]]
+
+    assert all(one.subject.text not in one.subject.context[0] for one in wrong)
+    assert len(edited) > 0.6 * len(right)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("The opera was written by Ann Lee in 1999.", "Ann Lee wrote the opera in 1999."),
+        ("The book that failed was written by Ann Lee.", None),
+    ],
+)
+def test_only_plain_passives_are_turned(sentence: str, expected: str | None) -> None:
+    """Who did what to whom stays the same when a sentence is made active."""
+    assert active(sentence, random.Random(0)) == expected
+
+
+def test_linked_names_are_not_swapped() -> None:
+    """Names change places where the sentence has a direction, not where it joins them."""
+    around = Around("", ("Ann Lee", "Bob Ray"), (), (), (), ())
+
+    assert roles("In spring Ann Lee and Bob Ray came.", around, random.Random(0)) is None
+    assert roles("In spring Ann Lee followed Bob Ray.", around, random.Random(0)) == (
+        "In spring [Bob Ray] followed [Ann Lee]."
+    )
+
+
+def test_clock_times_are_told_truly() -> None:
+    """A time of the data keeps its meaning in every spelling."""
+    told = {clock(17 * 60, random.Random(seed)) for seed in range(60)}
+
+    assert told == {"5 PM", "5pm", "5:00 PM", "5:00pm", "17:00"}

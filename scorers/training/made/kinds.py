@@ -53,7 +53,9 @@ def _count(value: int, rng: Draws) -> str:
     return pools.number_word(value) if rng.random() < 0.5 else f"{value:,}"
 
 
-def _flag(key: str, *templates: str, section: str = "", present: float = 0.75) -> Slot:
+def _flag(
+    key: str, *templates: str, section: str = "", present: float = 0.75, thing: str = ""
+) -> Slot:
     """A slot of true, false or null, from templates "yes|no" and for null "doubt"."""
 
     def say(value: Any, rng: Draws) -> str:
@@ -65,7 +67,7 @@ def _flag(key: str, *templates: str, section: str = "", present: float = 0.75) -
     def draw(rng: Draws) -> bool | None:
         return rng.choice((True, True, True, False, False, None))
 
-    return Slot(key, draw, say, section=section, present=present, is_flag=True)
+    return Slot(key, draw, say, section=section, present=present, is_flag=True, thing=thing)
 
 
 _UNKNOWN = (
@@ -86,6 +88,7 @@ def _has(key: str, thing: str, section: str = "") -> Slot:
         f"customers [can] count on {thing} at {{s}}|customers [cannot] count on {thing} at {{s}}"
         f"|{thing}",
         section=section,
+        thing=thing,
     )
 
 
@@ -237,13 +240,31 @@ _QUOTES = (
 )  # fmt: skip
 
 
+_REMARKS = (
+    "We came here on our way back from the airport.", "I had read about it online.",
+    "There were six of us that evening.", "My partner picked the spot.", "It was a rainy day.",
+    "We sat near the window and talked for ages.", "I live around the corner.", "First visit!",
+    "A colleague had told me to try it.", "Our train was at eight, so we kept it short.",
+    "I am writing this from my phone.", "Not sure when we will be in the area again.",
+    "This was for my brother's birthday.", "We had walked all day.", "Thanks to Tom at the door.",
+)  # fmt: skip
+
+
 def _opinions(rng: Draws) -> tuple[tuple[str, int, str], ...]:
     topics = rng.sample(sorted(_TOPICS), rng.randint(1, 4))
     return tuple((t, side := rng.randint(0, 1), rng.choice(_TOPICS[t][side])) for t in topics)
 
 
 def _opinion_quotes(value: Sequence[tuple[str, int, str]], rng: Draws) -> list[str]:
-    return [rng.choice(_QUOTES).replace("{t}", t).replace("{w}", w) for t, _, w in value]
+    quotes = [rng.choice(_QUOTES).replace("{t}", t).replace("{w}", w) for t, _, w in value]
+    return [_padded(quote, rng) for quote in quotes] if rng.random() < 0.5 else quotes
+
+
+def _padded(quote: str, rng: Draws) -> str:
+    """A review with remarks that say nothing of use before and after."""
+    around = rng.sample(_REMARKS, rng.randint(1, 3))
+    at = rng.randint(0, len(around))
+    return " ".join((*around[:at], quote, *around[at:]))
 
 
 def _opinion_said(value: Sequence[tuple[str, int, str]], rng: Draws) -> str:

@@ -14,6 +14,7 @@ from scorers.training.made.telling import Slot, example, marked, other_value, un
 
 _SOURCE = "made_records"
 _NULL_SHARE = 0.4
+_LISTED = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def draw_record(kind: Kind, rng: random.Random, *, most: int) -> Record:
     values: dict[str, Any] = {}
     shown: Data = {kind.name_key: (name := kind.name(rng))}
     for slot in kind.slots:
-        if slot.key not in kept and rng.random() > _NULL_SHARE * (most > 8) * 0.5:
+        if slot.key not in kept and rng.random() > _NULL_SHARE * 0.5:
             continue
         target = shown.setdefault(slot.section, {}) if slot.section else shown
         value = slot.draw(rng) if slot.key in kept else None
@@ -52,10 +53,42 @@ def _near(record: Record, others: Sequence[Record], slot: Slot) -> list[Any]:
     return own + [o.values[slot.key] for o in others if o.values.get(slot.key) is not None]
 
 
+_LISTS = (
+    "offers {l}", "has {l}", "features {l}", "the list of what {s} offers includes {l}",
+    "guests will find {l} at {s}", "provides {l}", "gives access to {l}",
+)  # fmt: skip
+_MISSING_LISTS = ("offers neither {l}", "has neither {l}", "provides neither {l}")
+
+
+def _listing(record: Record, used: set[str], rng: random.Random, *, is_wrong: bool) -> str | None:
+    """Two or three things that are offered, or two that are not, one of them wrong or none."""
+    free = [slot for slot in record.kind.slots if slot.thing and slot.key not in used]
+    truth = rng.random() < 0.7
+    right = [slot for slot in free if record.values.get(slot.key) is truth]
+    wrong = [slot for slot in free if record.values.get(slot.key) is not truth]
+    if len(right) < 2 or not wrong:
+        return None
+    chosen = rng.sample(right, min(len(right), rng.choice((2, 3)) if truth else 2))
+    words = [slot.thing for slot in chosen]
+    if is_wrong:
+        at = rng.randrange(len(words))
+        chosen[at] = rng.choice(wrong)
+        words[at] = f"[{chosen[at].thing}]"
+    used |= {slot.key for slot in chosen}
+    if truth:
+        listed, templates = f"{', '.join(words[:-1])} and {words[-1]}", _LISTS
+    else:
+        listed, templates = " nor ".join(words), _MISSING_LISTS
+    return marked(rng.choice(templates).replace("{l}", listed))
+
+
 def _fact(
     record: Record, others: Sequence[Record], used: set[str], rng: random.Random, *, is_wrong: bool
 ) -> str | None:
     """One fact told, marked where it is wrong; None where none is left."""
+    listed = _listing(record, used, rng, is_wrong=is_wrong) if rng.random() < _LISTED else None
+    if listed is not None:
+        return listed
     free = [s for s in record.kind.slots if s.key not in used]
     known = [s for s in free if s.key in record.values]
     # a null flag may be told as unknown, so it counts as something to tell
@@ -137,7 +170,7 @@ def _described(records: Sequence[Record], rng: random.Random) -> list[str]:
 def _one(rng: random.Random) -> Example | None:
     kind = rng.choice(KINDS)
     size = rng.choice((1, 1, 1, 1, 2, 3))
-    most = rng.randint(8, 22) if size == 1 else rng.randint(5, 9)
+    most = rng.choice((rng.randint(8, 22), rng.randint(16, 45))) if size == 1 else rng.randint(5, 9)
     records = [draw_record(kind, rng, most=most) for _ in range(size)]
     if len({record.name for record in records}) < size:
         return None

@@ -34,6 +34,7 @@ class Slot:
 
     `say` gives a predicate ("costs [$5]") or a clause with `{s}` for the subject; what would be
     wrong if the value were is in square brackets. A fact of a `family` may be taken for another.
+    A flag with a `thing` may be told in a list with others.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Slot:
     section: str = ""
     present: float = 0.8
     is_flag: bool = False
+    thing: str = ""
 
 
 def says(*templates: str, form: Callable[[Any, random.Random], str] | None = None) -> Say:
