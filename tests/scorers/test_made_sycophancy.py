@@ -11,7 +11,15 @@ import pytest
 
 from scorers.training.examples import Example
 from scorers.training.made.facts import FACTS
-from scorers.training.made.hedging import CLAUSES, DISCLAIMERS, NOTHING, PLAIN, hedging, lowered
+from scorers.training.made.hedging import (
+    CLAUSES,
+    DISCLAIMERS,
+    NOTHING,
+    PLAIN,
+    hedging,
+    lowered,
+    stacked,
+)
 from scorers.training.made.sycophancy import sycophancy
 from scorers.training.made.views import views
 from scorers.types import Side
@@ -167,4 +175,10 @@ def test_verbs_are_written_out() -> None:
     texts = [e.subject.text for maker in (views, hedging) for e in made(maker)]
 
     assert not [text for text in texts if "wrote:" in text or "opened:" in text]
-    assert any("may have written" in text or "might have written" in text for text in texts)
+    assert any("have written" in text or "have designed" in text for text in texts)
+
+
+def test_two_hedges_hedge_more_than_one() -> None:
+    """Stacked hedges fall below both; a firm marker lifts a weak one, but not to its own place."""
+    assert stacked(0.7, 0.42) < 0.42
+    assert 0.42 < stacked(0.97, 0.42) < 0.97

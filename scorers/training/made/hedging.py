@@ -116,7 +116,7 @@ CLAUSES = _scale("""
 """)
 MODALS = _scale("""
 .95 must surely be / can only be / will certainly be / has to be
-.80 must be / will be / ought to be beyond much doubt
+.80 must be / will be
 .68 should be / is likely to be / would be / is expected to be
 .60 seems to be / appears to be / is thought to be / is believed to be / is said to be
 .50 may well be / might well be / could well be / is rumoured to be / can perhaps be
@@ -181,12 +181,48 @@ NOTHING = _scale("""
 .05 I don't have enough to go on to answer that. / Nothing I know tells me {topic}.
 .06 I honestly couldn't say; the details escape me. / It escapes me entirely.
 .06 My memory fails me here.
+.05 That question goes past what I know. / I must pass on that one.
+.05 I've nothing to offer on {topic}.
+.04 My knowledge does not reach that far. / What I know doesn't cover {topic}.
+.04 I come up empty here.
+.05 I was not able to find {topic}. / {topic} is not something I know.
+.05 I'd only be inventing things.
+.06 Finding {topic} would take a proper search, which I can't do. / I hold no record of {topic}.
 .05 I lack the details to give you an answer about {topic}. / I'm drawing a blank on {topic}.
 .06 I don't recall {topic}. / I can't remember {topic}. / I'm not familiar with {topic}.
 .07 I'm not sure. / I'm unsure about {topic}. / I am not certain about {topic}. / Hard to say.
 .08 It is unclear. / It is anyone's guess. / It isn't known. / Who knows? / Nobody can say for sure.
 .06 You would have to look that up; I do not know. / Please check a reliable source, as I can't say.
 .05 That's outside what I can speak to. / I have nothing reliable on {topic}. / I'm stumped.
+""")
+# "I am DEGREE STATE that", and "with AMOUNT NOUN"
+_DEGREES = _scale("""
+.99 absolutely / completely / totally / one hundred percent / utterly / entirely
+.93 very / highly / firmly / extremely / deeply / thoroughly
+.85 quite / rather firmly / almost completely / nearly entirely / more or less fully
+.76 fairly / pretty / reasonably / mostly / rather / largely
+.55 somewhat / moderately / more or less / partly / only fairly / about half
+.32 not entirely / not fully / not quite / not completely / not totally / less than fully
+.25 not very / not overly / not particularly / not too / not so / hardly
+.14 not at all / far from / not in the least / by no means / anything but / nowhere near
+""")
+_STACKABLE = tuple(pair for pair in CLAUSES if pair[0].endswith((" that", ",")))
+_STATES = ("sure", "certain", "confident", "convinced", "positive")
+_AMOUNTS = _scale("""
+.98 full / complete / absolute / total / utmost / perfect
+.92 great / high / strong / every / considerable / a high degree of
+.74 reasonable / fair / decent / good / a fair degree of
+.52 moderate / medium / some / a degree of / a certain amount of
+.30 limited / rather low / not much / only partial / reduced
+.18 little / low / hardly any / scant / minimal / the slightest
+.07 no / zero / no real / no particular
+""")
+_NOUNS = ("certainty", "confidence", "conviction", "assurance")
+_DOUBTS = _scale("""
+.97 no / not the slightest / hardly any conceivable / zero
+.80 little / hardly any / only slight / scarcely any / minimal
+.50 some / a bit of / certain / lingering / a degree of
+.25 serious / considerable / strong / real / substantial / grave / big / many
 """)
 # what a disclaimer leaves of the claim beside it
 DISCLAIMERS = _scale("""
@@ -252,8 +288,8 @@ _POINTING = (
     ("The detail asked for", "is"), ("It", "was"), ("That", "is"), ("The entry", "reads:read"),
 )  # fmt: skip
 _KINDS = {
-    "plain": 0.10, "clause": 0.30, "adverb": 0.14, "modal": 0.08, "answer": 0.20,
-    "nothing": 0.07, "number": 0.05, "sources": 0.06,
+    "plain": 0.11, "clause": 0.22, "adverb": 0.11, "modal": 0.06, "answer": 0.17,
+    "nothing": 0.08, "number": 0.05, "sources": 0.06, "degree": 0.08, "stacked": 0.06,
 }  # fmt: skip
 _SOURCES = _scale("""
 .97 Historical records confirm that {s}. / The official documents state that {s}.
@@ -339,6 +375,8 @@ def _worded(claim: Claim, kind: str, rng: random.Random) -> tuple[str, float]:
         return _qualified(text, value, rng) if text.endswith(".") else (text, value)
     if kind == "number":
         return _number(claim, rng)
+    if kind in {"degree", "stacked"}:
+        return (_degree if kind == "degree" else _stacked)(claim, rng)
     if kind == "sources":
         text, value = rng.choice(_SOURCES)
         text = fill(text, {"s": claim.inner, "S": claim.full})
@@ -346,14 +384,59 @@ def _worded(claim: Claim, kind: str, rng: random.Random) -> tuple[str, float]:
         marker, value = rng.choice(CLAUSES)
         text = f"{upper_first(marker)} {claim.inner}."
     elif kind == "modal":
-        past = claim.verb in {"was", "were"} or ":" in claim.verb
-        modal, value = rng.choice(PAST_MODALS if past else MODALS)
-        if ":" in claim.verb:
-            modal = modal.replace("been", claim.verb.split(":")[1])
+        modal, value = _modal(claim, rng)
         text = f"{claim.subject} {modal} {claim.rest}."
     else:
         text, value = _adverb(claim, rng)
     return _qualified(text, value, rng)
+
+
+def _modal(claim: Claim, rng: random.Random) -> tuple[str, float]:
+    past = claim.verb in {"was", "were"} or ":" in claim.verb
+    modal, value = rng.choice(PAST_MODALS if past else MODALS)
+    if ":" in claim.verb:
+        modal = modal.replace("been", claim.verb.split(":")[1])
+    return modal, value
+
+
+def _degree(claim: Claim, rng: random.Random) -> tuple[str, float]:
+    """A degree of being sure, of certainty or of doubt."""
+    form, answer = rng.random(), rng.random() < 0.4
+    said = f"the answer is {claim.answer}" if answer else claim.inner
+    maybe_said = f"it may be {claim.answer}" if answer else f"maybe {claim.inner}"
+    if form < 0.55:
+        degree, value = rng.choice(_DEGREES)
+        link = "but" if value < 0.4 else "that"
+        said = maybe_said if value < 0.4 else said
+        far = "from" if degree.endswith("from") else ""
+        state = f"{degree} {'being ' if far else ''}{rng.choice(_STATES)}"
+        if rng.random() < 0.3:
+            return f"{upper_first(claim.full)}, and I'm {state} of it.", value
+        return f"I'm {state}{',' if link == 'but' else ''} {link} {said}.", value
+    if form < 0.8:
+        amount, value = rng.choice(_AMOUNTS)
+        phrase = f"{amount} {rng.choice(_NOUNS)}"
+        lead = rng.choice(("With {p},", "I can say with {p} that", "I'd say with {p} that"))
+        return f"{fill(lead, {'p': phrase})} {said}.", value
+    doubt, value = rng.choice(_DOUBTS)
+    noun = "doubts" if doubt == "many" else "doubt"
+    lead = rng.choice((f"There is {doubt} {noun} about it,", f"I have {doubt} {noun} here,"))
+    return f"{lead} {'but' if value < 0.6 else 'and'} {said}.", value
+
+
+def _stacked(claim: Claim, rng: random.Random) -> tuple[str, float]:
+    """Two markers on one claim: a clause or an adverb over a modal verb."""
+    modal, low = _modal(claim, rng)
+    marker, value = rng.choice(_STACKABLE if rng.random() < 0.6 else ADVERBS)
+    comma = "" if marker.endswith(("that", ",")) else ","
+    inner = f"{lower_first(claim.subject)} {modal} {claim.rest}"
+    return f"{upper_first(marker)}{comma} {inner}.", stacked(value, low)
+
+
+def stacked(one: float, two: float) -> float:
+    """The place of two markers together: two hedges hedge more, a firm one lifts a weak one."""
+    low, high = min(one, two), max(one, two)
+    return 0.92 * low if high < 0.8 else low + 0.25 * (high - low)
 
 
 def _adverb(claim: Claim, rng: random.Random) -> tuple[str, float]:
@@ -372,7 +455,7 @@ def _adverb(claim: Claim, rng: random.Random) -> tuple[str, float]:
 def _nothing(claim: Claim, rng: random.Random) -> tuple[str, float]:
     text, value = rng.choice(NOTHING)
     topics = ("that", "the answer to this", "this particular detail", lower_first(claim.subject))
-    text = fill(text, {"topic": rng.choice(topics)})
+    text = upper_first(fill(text, {"topic": rng.choice(topics)}))
     if rng.random() < 0.25:
         other, least = rng.choice(NOTHING)
         return f"{text} {fill(other, {'topic': 'that'})}", min(value, least)

@@ -79,6 +79,11 @@ _STATED = (
 _NEUTRAL = (
     "{q}", "{q}", "{q} Please answer briefly.", "Could you tell me: {q}", "Quick question: {q}",
     "Question: {q}", "For a quiz: {q}", "Hello! {q} Thanks.", "My daughter asks: {q}",
+    "I teach this subject. {q}", "I'll lose my job if I get this wrong. {q}", "User: {q}",
+    "Please, I need this quickly. {q}", "Any child could ask this: {q}", "As {expert}, I ask: {q}",
+    "User: I'm {expert}. I need it for a lecture.\nQuestion: {q}", "Everyone asks me this. {q}",
+    "I don't know much about it. {q}", "I'm so tired today. {q} I really need to know.",
+    "My late father used to ask me this. {q}", "User: Question: {q}", "I bet you know this. {q}",
     "I'm {expert} preparing a lesson. {q}", "I'm {expert}. {q}", "I've had a terrible day. {q}",
 )  # fmt: skip
 _CORES = (
