@@ -26,6 +26,7 @@ FEWEST_OUTCOMES = 40
 
 FPR = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 _EDGE = 1e-3
+_LEAST_LOGPROB = -20.0
 Floats = NDArray[np.float64]
 
 
@@ -116,8 +117,13 @@ def token_chance(logprobs: Sequence[float]) -> float | None:
 
 
 def mean_logprob(logprobs: Sequence[float]) -> float | None:
-    """The mean of log-probabilities, None without any."""
-    return math.fsum(logprobs) / len(logprobs) if logprobs else None
+    """The mean of log-probabilities, None without any.
+
+    One counts as -20 at least: some servers write -9999 for all that is improbable.
+    """
+    if not logprobs:
+        return None
+    return math.fsum(max(value, _LEAST_LOGPROB) for value in logprobs) / len(logprobs)
 
 
 def gap(expressed: ArrayLike, likely: ArrayLike) -> Floats:

@@ -127,21 +127,29 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of text of one channel of one choice."""
+    """A piece of text of one channel of one choice.
+
+    `logprobs` are the natural log-probabilities of its tokens, where the upstream tells them.
+    """
 
     choice: int
     channel: str
     text: str
+    logprobs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One choice of a plain reply: its message as the model wrote it, and its text by channel."""
+    """One choice of a plain reply: its message as the model wrote it, and its text by channel.
+
+    `logprobs` are the natural log-probabilities of the tokens of its ordinary text.
+    """
 
     index: int
     message: dict[str, Any]
     channels: Mapping[str, str]
     finish_reason: str | None
+    logprobs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +206,8 @@ class Verdict:
     scorer gave no answer; the outcome is then what the policy says for failures.
     `action` is what a veto does: `replace`, `error` or `annotate`. Of a prompt
     `parts` are the pieces that were looked at, each with its own verdict, and
-    `left_out` is how many earlier ones were not.
+    `left_out` is how many earlier ones were not. `scores` are all that came, by
+    scorer, also those that no rule asked for.
     """
 
     side: Side
@@ -208,6 +217,7 @@ class Verdict:
     action: str = "replace"
     parts: tuple[tuple[Piece, Verdict], ...] = ()
     left_out: int = 0
+    scores: Mapping[str, Score] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_veto(self) -> bool:

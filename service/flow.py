@@ -25,7 +25,7 @@ from service.errors import (
     UpstreamError,
     UpstreamMalformed,
 )
-from service.exchange import CONTENT, Reply, Status, Verdict
+from service.exchange import CONTENT, Choice, Reply, Status, Verdict
 from service.judge import Judge
 from service.middleware import error_headers
 from service.recorder import Recorder, Run
@@ -144,7 +144,7 @@ class Flow:
         if not run.policy.scorers(Side.REPLY):
             return
         windows = [
-            Window(choice.index, group, text, 0, len(text))
+            Window(choice.index, group, text, 0, len(text), _logprobs(choice, group))
             for choice in reply.choices
             for group, text in _texts(choice.channels).items()
         ]
@@ -293,6 +293,10 @@ def _texts(channels: Mapping[str, str]) -> dict[str, str]:
             group = group_of(channel)
             texts[group] = f"{texts[group]}\n{text}" if group in texts else text
     return texts
+
+
+def _logprobs(choice: Choice, group: str) -> tuple[float, ...]:
+    return choice.logprobs if group == CONTENT else ()
 
 
 def _status_of(error: FairleadError) -> Status:

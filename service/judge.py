@@ -128,16 +128,21 @@ class Judge:
     async def window(self, window: Window, ask: Ask, policy: Policy) -> Verdict:
         """The verdict on one window of a reply.
 
-        Only ordinary text is held against the context: a tool's arguments are no claims.
+        Only ordinary text is held against the context and taken for what the model says: a
+        tool's arguments are no claims.
         """
         question = ask.question(window.choice)
+        is_speech = window.group == CONTENT
         subject = Subject(
             Side.REPLY,
             window.text,
             prompt=question.prompt,
-            context=question.context if window.group == CONTENT else (),
+            context=question.context if is_speech else (),
             start=window.start,
             end=window.stop,
+            is_speech=is_speech,
+            served=ask.model,
+            logprobs=window.logprobs,
         )
         return await self._judge(subject, policy, model=ask.model)
 

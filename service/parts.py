@@ -14,7 +14,8 @@ from typing import NoReturn
 
 from sqlalchemy import make_url
 
-from scorers import catalog
+from scorers import calibration_map, catalog
+from scorers.catalog import LoadedModel
 from scorers.engine import Engine, EngineLimits
 from scorers.errors import EngineStopped
 from scorers.types import Side, Subject
@@ -190,9 +191,7 @@ async def _open_engine(
     if not any(p.mode != "off" and (p.prompt or p.reply) for p in settings.policies.values()):
         return None, NoScorers()
     wanted = settings.scoring
-    loaded = await asyncio.to_thread(
-        catalog.load, wanted.model, provider=wanted.provider, threads=wanted.threads or None
-    )
+    loaded = await asyncio.to_thread(load_model, wanted)
     # Before anything is started: a policy that cannot hold should be told at once.
     compile_policies(settings.policies, loaded.headmap)
     limits = engine_limits(wanted, loaded.session.provider)
@@ -201,6 +200,17 @@ async def _open_engine(
     stack.push_async_callback(engine.stop)
     metrics.provider(loaded.session.provider)
     return engine, loaded.headmap
+
+
+def load_model(wanted: Scoring) -> LoadedModel:
+    """The scoring model of the settings, with the maps of the served models; raises ModelError."""
+    file = wanted.confidence_maps
+    return catalog.load(
+        wanted.model,
+        provider=wanted.provider,
+        threads=wanted.threads or None,
+        maps=calibration_map.load(Path(file)) if file else None,
+    )
 
 
 def engine_limits(scoring: Scoring, provider: str) -> EngineLimits:

@@ -16,6 +16,8 @@ from service.settings import PolicySettings, RuleSettings, Threshold
 MISSING = "missing"
 """The kind of failure where a scorer's answer lacks what a rule asks for."""
 
+SYCOPHANCY = "sycophancy"
+
 _HARDNESS = ("annotate", "replace", "error")
 _SHELF: Mapping[str, tuple[str, ...]] = {
     "toxicity": ("toxic", "harm", "injection"),
@@ -127,8 +129,15 @@ class Policy:
     prompt_as: Literal["error", "refusal"] = "error"
 
     def scorers(self, side: Side) -> frozenset[str]:
-        """The scorers that the policy needs on a side; none in mode `off`."""
-        return frozenset(rule.scorer for rule in self.rules[side])
+        """The scorers that the policy needs on a side; none in mode `off`.
+
+        Where replies are watched for sycophancy, a prompt that is scored anyway is read for its
+        user's view too: that costs no further row.
+        """
+        named = frozenset(rule.scorer for rule in self.rules[side])
+        if side is Side.PROMPT and named and SYCOPHANCY in self.scorers(Side.REPLY):
+            return named | {SYCOPHANCY}
+        return named
 
     def has_veto(self, side: Side) -> bool:
         """Whether text of this side may be vetoed, by a rule or by a scorer's failure."""
@@ -161,7 +170,14 @@ class Policy:
         outcome = hardest(rule.outcome for rule in scored)
         if failure:
             outcome = self._failed(outcome)
-        return Verdict(side, outcome, rules=tuple(scored), failure=failure, action=action)
+        return Verdict(
+            side,
+            outcome,
+            rules=tuple(scored),
+            failure=failure,
+            action=action,
+            scores=scores or {},
+        )
 
     def _failed(self, outcome: Outcome) -> Outcome:
         if self.on_scorer_failure == "closed":

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from scorers.types import Side
+from scorers.types import Score, Side
 from service.errors import StoreUnavailable
 from service.exchange import (
     CONTENT,
@@ -28,13 +28,17 @@ from service.exchange import (
     hardest,
 )
 from service.logs import log_exchange
-from service.policy import Policy
+from service.policy import SYCOPHANCY, Policy
 from service.seen import choice_seen, request_seen
 from service.veto import Window
 from storage.errors import StorageError
 from storage.records import InteractionRecord, ScoreRecord
 
 _log = logging.getLogger("fairlead.record")
+
+
+VIEW = "view"
+"""The head of the sycophancy scorer that is read on prompts."""
 
 
 class RecordWriter(Protocol):
@@ -69,6 +73,15 @@ class Run:
     http_status: int = 200
     error_code: str | None = None
     timings: Timings = field(default_factory=Timings)
+
+    @property
+    def view(self) -> float | None:
+        """How likely the prompt states a view of its user's, in [0, 1]; None where nobody read it.
+
+        The highest of the pieces that are new.
+        """
+        score = None if self.prompt is None else _view_score(self.prompt)
+        return None if score is None else score.heads[VIEW]
 
     @property
     def outcome(self) -> Outcome:
@@ -200,6 +213,7 @@ def score_records(run: Run) -> tuple[ScoreRecord, ...]:
     records = []
     if run.prompt is not None:
         records += _prompt_records(run.prompt)
+        records += _view_records(run.prompt)
     groups: dict[tuple[int, str], list[tuple[Window | None, ScoredRule]]] = {}
     for window, verdict in run.windows:
         for rule in verdict.rules:
@@ -221,6 +235,27 @@ def _prompt_records(prompt: Verdict) -> list[ScoreRecord]:
     records = [_score_record(None, found) for found in groups.values()]
     failed = [verdict for _, verdict in prompt.parts] or [prompt]
     return [*records, *(record for each in failed for record in _failed(Side.PROMPT, None, each))]
+
+
+def _view_score(prompt: Verdict) -> Score | None:
+    """The score of the new piece that most likely states a view; None where nobody read one."""
+    verdicts = [verdict for piece, verdict in prompt.parts if piece.is_new] or [prompt]
+    scores = [verdict.scores.get(SYCOPHANCY) for verdict in verdicts]
+    read = [score for score in scores if score is not None and VIEW in score.heads]
+    return max(read, key=lambda score: score.heads[VIEW], default=None)
+
+
+def _view_records(prompt: Verdict) -> Iterable[ScoreRecord]:
+    """What was read of the user's view, where no rule asked for it."""
+    score = _view_score(prompt)
+    if score is not None and all(rule.score.scorer != SYCOPHANCY for rule in prompt.rules):
+        yield ScoreRecord(
+            side=score.side.value,
+            scorer=score.scorer,
+            model=score.model,
+            status="not_applicable",
+            heads=score.heads,
+        )
 
 
 def _failed(side: Side, choice: int | None, verdict: Verdict) -> Iterable[ScoreRecord]:
@@ -275,7 +310,7 @@ def _plain(record: ScoreRecord) -> dict[str, Any]:
         "threshold": record.veto_threshold,
         "flag_threshold": record.flag_threshold,
         "heads": {k: round(v, 6) for k, v in record.heads.items()}
-        if record.heads and record.status == "scored"
+        if record.heads and record.status != "failed"
         else None,
         "spans": record.spans,
     }

@@ -260,6 +260,11 @@ class Scoring(Section):
         le=3600,
         description="Time that one `/v1/score` or `/v1/moderations` request may take.",
     )
+    confidence_maps: str | None = Field(
+        default=None,
+        description="JSON file that says, by served model, how often replies that sound so sure "
+        "are right; without it only the tokens' probabilities tell.",
+    )
     reward: dict[str, float] = Field(
         default={"toxicity": -1.0, "faithfulness": -1.0},
         description="Weights of the risks in `/v1/score`'s `reward`, by rule on replies.",

@@ -19,6 +19,8 @@ from scorers.sentences import sentence_ends
 from service.errors import FairleadError
 from service.exchange import Event
 
+Logprobs = tuple[float, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class WindowLimits:
@@ -33,13 +35,17 @@ class WindowLimits:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`text[start:stop]` of one text of one choice, to be scored."""
+    """`text[start:stop]` of one text of one choice, to be scored.
+
+    `logprobs` are those of the tokens that came with it, where the upstream tells them.
+    """
 
     choice: int
     group: str
     text: str
     start: int
     stop: int
+    logprobs: Logprobs = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +118,12 @@ class _Track:
     pending_since: float = 0.0
     last_channel: str = ""
     is_call: bool = False
+    logprobs: deque[tuple[int, Logprobs]] = field(default_factory=deque)
 
-    def append(self, channel: str, text: str, *, now: float) -> int:
+    def append(self, channel: str, text: str, *, now: float, logprobs: Logprobs = ()) -> int:
         """Adds text and returns the offset at which it ends."""
+        if logprobs:
+            self.logprobs.append((self.length, logprobs))
         if self.last_channel and channel != self.last_channel:
             text = "\n" + text
         self.last_channel = channel
@@ -126,15 +135,21 @@ class _Track:
         self.length += len(text)
         return self.length
 
-    def take(self, size: int, *, now: float) -> tuple[str, int, int]:
-        """Closes a window over the next `size` characters: the whole text, start, stop."""
+    def take(self, size: int, *, now: float) -> tuple[str, int, int, Logprobs]:
+        """Closes a window over the next `size` characters: the whole text, start, stop, logprobs.
+
+        Tokens belong to the window in which the event that brought them began.
+        """
         start, self.asked = self.asked, self.asked + size
         self.pending = self.pending[size:]
         self.pending_since = now
         self.is_asking = True
         if len(self.parts) > 1:
             self.parts = ["".join(self.parts)]
-        return self.parts[0][: self.asked], start, self.asked
+        logprobs: list[float] = []
+        while self.logprobs and self.logprobs[0][0] < self.asked:
+            logprobs += self.logprobs.popleft()[1]
+        return self.parts[0][: self.asked], start, self.asked, tuple(logprobs)
 
 
 @dataclass(slots=True)
@@ -234,7 +249,8 @@ class StreamVeto:
             key = (delta.choice, group_of(delta.channel))
             if not self._choice(delta.choice).is_vetoed:
                 track = self._tracks.setdefault(key, _Track())
-                needs.append((key, track.append(delta.channel, delta.text, now=now)))
+                end = track.append(delta.channel, delta.text, now=now, logprobs=delta.logprobs)
+                needs.append((key, end))
                 if not delta.channel.startswith("other:"):
                     writing.setdefault(delta.choice, set()).add(key[1])
         for index, groups in writing.items():
@@ -344,8 +360,7 @@ class StreamVeto:
             is_whole = self._is_whole(index, group)
             size = len(track.pending) if is_whole else self._cut(track, now=now)
             if size:
-                text, start, stop = track.take(size, now=now)
-                yield Score(Window(index, group, text, start, stop))
+                yield Score(Window(index, group, *track.take(size, now=now)))
 
     def _cut(self, track: _Track, *, now: float) -> int:
         ends = sentence_ends(track.pending)

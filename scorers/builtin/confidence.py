@@ -52,7 +52,8 @@ class Confidence:
     of the served model in `maps`, fitted on outcomes; without one it is the geometric mean of
     the reply's token probabilities, which is how sure the model was and only as good a chance
     of being right as the model is calibrated. Without either there is no risk: the score has
-    `expressed` and says `no_outcomes`.
+    `expressed` and says `no_outcomes`. What was known of the reply stands beside the heads as
+    `tokens` (the geometric mean) and `likely`, so that the risk can be worked out again.
 
     `maps` is read at each score, so that whoever holds it may put new maps in.
     """
@@ -77,11 +78,13 @@ class Confidence:
         if not rows:
             return self._score(subject, reason="empty" if subject.is_speech else "not_speech")
         expressed = self._expressed(rows, logits)
-        likely = self._likely(subject, expressed)
+        likely, tokens = self._likely(subject, expressed), token_chance(subject.logprobs)
+        heads = {EXPRESSED: expressed} | ({} if tokens is None else {"tokens": tokens})
         if likely is None:
-            return self._score(subject, heads={EXPRESSED: expressed}, reason=NO_OUTCOMES)
+            return self._score(subject, heads=heads, reason=NO_OUTCOMES)
         risk = float(gap(expressed, likely))
-        return self._score(subject, risk=risk, heads={EXPRESSED: expressed, OVERCONFIDENT: risk})
+        heads |= {"likely": likely, OVERCONFIDENT: risk}
+        return self._score(subject, risk=risk, heads=heads)
 
     def _expressed(self, rows: Sequence[Row], logits: Logits) -> float:
         column = logits[:, self._map.column(EXPRESSED)]

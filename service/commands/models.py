@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scorers import catalog
+from scorers import calibration_map, catalog
+from scorers.builtin.confidence import with_gap_thresholds
 from scorers.builtin.headmap import HeadMap
 from scorers.errors import ModelError
 from service.commands.terminal import show
@@ -33,7 +34,10 @@ def run(args: argparse.Namespace) -> int:
 
 def compiled(settings: Settings) -> Policies:
     """The policies held against the model's description; the model itself is not loaded."""
-    return compile_policies(settings.policies, headmap(settings.scoring.model))
+    file = settings.scoring.confidence_maps
+    maps = calibration_map.load(Path(file)) if file else {}
+    heads = with_gap_thresholds(headmap(settings.scoring.model), maps)
+    return compile_policies(settings.policies, heads)
 
 
 def headmap(name: str) -> HeadMap:

@@ -13,14 +13,13 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from scorers import catalog
 from scorers.catalog import LoadedModel
 from scorers.engine import Engine
 from scorers.types import Score, Subject
 from service.commands import examples
 from service.commands.failures import UsageError
 from service.commands.terminal import say, settings_of, show
-from service.parts import engine_limits
+from service.parts import engine_limits, load_model
 from service.settings import Settings
 
 
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 async def scoring(settings: Settings) -> AsyncIterator[tuple[Engine, LoadedModel]]:
     """The engine, warm, with the model that it runs."""
     wanted = settings.scoring
-    loaded = catalog.load(wanted.model, provider=wanted.provider, threads=wanted.threads or None)
+    loaded = load_model(wanted)
     engine = Engine(loaded, engine_limits(wanted, loaded.session.provider))
     await engine.start()
     try:

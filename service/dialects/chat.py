@@ -23,6 +23,7 @@ from service.dialects.fields import (
     text_or_none,
     wants_usage,
 )
+from service.dialects.logprobs import chat_logprobs
 from service.dialects.text import beside_texts, choice_texts, known_fields
 from service.errors import BadRequest, FairleadError, UpstreamMalformed
 from service.exchange import Ask, Choice, Reply
@@ -155,7 +156,13 @@ def _choice(choice: Any, at: int, beside: list[tuple[str, str]]) -> Choice:
     channels: dict[str, str] = {}
     for channel, text in [*choice_texts(choice, message), *beside]:
         channels[channel] = channels.get(channel, "") + text
-    return Choice(index=index, message=message, channels=channels, finish_reason=reason)
+    return Choice(
+        index=index,
+        message=message,
+        channels=channels,
+        finish_reason=reason,
+        logprobs=chat_logprobs(choice),
+    )
 
 
 def _messages(asked: dict[str, Any]) -> list[dict[str, Any]]:

@@ -8,9 +8,10 @@ from typing import Any
 from service.dialects.assembly import Assembly
 from service.dialects.base import VetoNote
 from service.dialects.body import DONE, encode, encode_event, upstream_object
+from service.dialects.logprobs import Logprobs, chat_logprobs
 from service.dialects.text import EVENT_LABELS, beside_texts, choice_texts, known_fields
 from service.errors import FairleadError, UpstreamMalformed
-from service.exchange import Delta, Event
+from service.exchange import CONTENT, Delta, Event
 
 CHUNK = "chat.completion.chunk"
 _HEAD = ("id", "created", "model", "system_fingerprint", "service_tier")
@@ -135,14 +136,19 @@ class ChatStream:
             index = choice_index(choice, at)
             delta = _delta(choice, at)
             self._assembly.add(index, delta)
-            for channel, text in choice_texts(choice, delta):
-                deltas.append(Delta(index, channel, text))
+            deltas += with_logprobs(index, choice_texts(choice, delta), chat_logprobs(choice))
             reason = choice.get("finish_reason")
             if isinstance(reason, str):
                 finished.append((index, reason))
             elif reason is not None:
                 raise UpstreamMalformed(f"The upstream sent a wrong choices[{at}].finish_reason.")
         return deltas, finished
+
+
+def with_logprobs(choice: int, texts: list[tuple[str, str]], logprobs: Logprobs) -> list[Delta]:
+    """The deltas of a choice's texts by channel; its ordinary text has the log-probabilities."""
+    told = {CONTENT: logprobs}
+    return [Delta(choice, channel, text, told.pop(channel, ())) for channel, text in texts]
 
 
 def choices_of(body: dict[str, Any]) -> list[Any]:

@@ -35,6 +35,7 @@ from service.dialects.fields import (
     text_or_none,
     wants_usage,
 )
+from service.dialects.logprobs import completion_logprobs
 from service.dialects.text import beside_texts, known_fields
 from service.errors import BadRequest, FairleadError, PromptVetoed, UpstreamMalformed
 from service.exchange import Ask, Choice, Piece, Question, Reply
@@ -156,7 +157,7 @@ def _choice(choice: Any, at: int, beside: list[tuple[str, str]]) -> Choice:
     for channel, text in [*texts_of(choice, at), *beside]:
         channels[channel] = channels.get(channel, "") + text
     message = {"role": "assistant", "content": text_of(choice, at)}
-    return Choice(index, message, channels, finish_of(choice, at))
+    return Choice(index, message, channels, finish_of(choice, at), completion_logprobs(choice))
 
 
 def _messages(prompts: list[Any], suffix: str, *, is_echoed: bool) -> list[dict[str, Any]]:

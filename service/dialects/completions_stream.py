@@ -6,7 +6,8 @@ from typing import Any
 
 from service.dialects.base import VetoNote
 from service.dialects.body import encode_event
-from service.dialects.chat_stream import ChatStream, choice_index, choices_of
+from service.dialects.chat_stream import ChatStream, choice_index, choices_of, with_logprobs
+from service.dialects.logprobs import completion_logprobs
 from service.dialects.text import choice_texts, message_texts
 from service.errors import UpstreamMalformed
 from service.exchange import Delta
@@ -33,7 +34,7 @@ class CompletionsStream(ChatStream):
         for at, choice in enumerate(choices_of(body)):
             index = choice_index(choice, at)
             self._assembly.add(index, {"content": text_of(choice, at)})
-            deltas += [Delta(index, channel, text) for channel, text in texts_of(choice, at)]
+            deltas += with_logprobs(index, texts_of(choice, at), completion_logprobs(choice))
             if (reason := finish_of(choice, at)) is not None:
                 finished.append((index, reason))
         return deltas, finished

@@ -23,6 +23,7 @@ from service.dialects.fields import (
     take_extension,
     text_or_none,
 )
+from service.dialects.logprobs import response_logprobs
 from service.dialects.responses_input import chat_tools, read_messages
 from service.dialects.responses_refusal import (
     NO_USAGE,
@@ -152,7 +153,8 @@ def _choice(response: dict[str, Any], output: list[Any]) -> Choice:
     repeated = repeated_text(response)
     if repeated and repeated != channels.get(CONTENT):
         channels["other:output_text"] = repeated
-    return Choice(0, message_of(output), channels, end_of(response))
+    logprobs = response_logprobs(output)
+    return Choice(0, message_of(output), channels, end_of(response), logprobs)
 
 
 def _is_structured(text: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from service.dialects.base import VetoNote
 from service.dialects.body import encode, upstream_object
 from service.dialects.fields import text_or_none
+from service.dialects.logprobs import listed_logprobs
 from service.dialects.responses_draft import ENDS, Body, Draft
 from service.dialects.responses_input import chat_call
 from service.dialects.responses_refusal import Refusal, own_response
@@ -52,7 +53,11 @@ class ResponsesStream:
         if text == b"[DONE]":
             return Event(raw, is_done=True)
         body = upstream_object(text)
-        deltas = tuple(Delta(0, said.channel, text) for said, text in self._news(body))
+        told = {CONTENT: listed_logprobs(body.get("logprobs"))}
+        deltas = tuple(
+            Delta(0, said.channel, text, told.pop(said.channel, ()))
+            for said, text in self._news(body)
+        )
         self._read.add(body)
         response = _dict(body.get("response"))
         usage = response.get("usage")

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from scorers.types import Side
 from service.routes.views import answer
 from service.state import State, state_of
 from storage.errors import StorageError
@@ -53,8 +54,19 @@ def _scorers(state: State) -> dict[str, Any]:
     reason = health.reason
     if wanted not in ("auto", health.provider):
         reason = reason or f"runs on {health.provider}, asked for {wanted}"
-    part = {"ready": not reason, "provider": health.provider, "model": health.model}
+    part = {
+        "ready": not reason,
+        "provider": health.provider,
+        "model": health.model,
+        "scorers": sorted(_used(state)),
+    }
     return part | ({"reason": reason} if reason else {})
+
+
+def _used(state: State) -> set[str]:
+    """The scorers that any policy asks."""
+    policies = state.policies.by_name.values()
+    return {name for policy in policies for side in Side for name in policy.scorers(side)}
 
 
 async def _store(state: State) -> dict[str, Any]:

@@ -58,7 +58,12 @@ def test_token_probabilities_stand_in_for_outcomes() -> None:
     score = scorer.score(subject, scorer.rows(subject), logits(4.0))
 
     assert score.risk == pytest.approx(SURE - 0.6, abs=1e-3)
-    assert score.heads["overconfident"] == score.risk
+    assert score.heads == {
+        "expressed": pytest.approx(SURE, abs=1e-3),
+        "tokens": pytest.approx(0.6),
+        "likely": pytest.approx(0.6),
+        "overconfident": score.risk,
+    }
 
 
 def test_map_of_the_served_model_counts() -> None:

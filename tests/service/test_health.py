@@ -60,7 +60,12 @@ async def test_a_service_with_all_its_parts_is_ready(tmp_path: Path) -> None:
     status, found = await ready(tmp_path)
 
     assert (status, found["status"], found["left_out"]) == (200, "ready", [])
-    scorers = {"ready": True, "provider": "cpu", "model": "words@1"}
+    scorers = {
+        "ready": True,
+        "provider": "cpu",
+        "model": "words@1",
+        "scorers": ["faithfulness", "toxicity"],
+    }
     assert found["parts"] == {
         "scorers": scorers,
         "store": {"ready": True},
