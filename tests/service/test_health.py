@@ -64,7 +64,7 @@ async def test_a_service_with_all_its_parts_is_ready(tmp_path: Path) -> None:
         "ready": True,
         "provider": "cpu",
         "model": "words@1",
-        "scorers": ["faithfulness", "toxicity"],
+        "scorers": ["toxicity"],
     }
     assert found["parts"] == {
         "scorers": scorers,
