@@ -22,24 +22,25 @@ from scorers.builtin.toxicity import toxicity_rows
 from scorers.training.config import Config, load_config
 from scorers.training.examples import Example, by_group
 from scorers.training.fit import Fitted, fit, logistic
-from scorers.training.held import held_examples, ordinary_chat
+from scorers.training.held import held_examples, held_hedges, held_views, ordinary_chat
 from scorers.training.labelled_rows import claim_labels
 from scorers.training.scoring import Runner
 from scorers.types import Side
 
 FPR = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 _FEWEST = 40
+_TOGETHER = (("toxic", "harm", "injection"), ("sycophantic",), ("view",), ("expressed",))
 Floats = NDArray[np.float64]
 Maps = dict[str, dict[str, Fitted]]
 
 
-def toxicity_logits(runner: Runner, examples: Sequence[Example], label: str) -> Floats:
+def text_logits(runner: Runner, examples: Sequence[Example], label: str) -> Floats:
     """The highest logits over each example's windows, of shape (examples, heads)."""
     parts = runner.split([toxicity_rows(e.subject) for e in examples], label=label)
     return np.array([part.max(axis=0) for part in parts], dtype=np.float64)
 
 
-def toxicity_maps(config: Config, examples: Sequence[Example], logits: Floats) -> Maps:
+def text_maps(config: Config, examples: Sequence[Example], logits: Floats) -> Maps:
     """A map for each head and side that has labels enough."""
     maps: Maps = {}
     for column, head in enumerate(config.heads):
@@ -183,8 +184,13 @@ def main() -> None:
     """Fits, reports, and rewrites the model's `heads.json`."""
     config = load_config()
     runner = Runner(config.model)
-    examples = held_examples(config, "toxicity")
-    maps = toxicity_maps(config, examples, toxicity_logits(runner, examples, "held back"))
+    examples = [
+        *held_examples(config, "toxicity"),
+        *held_examples(config, "sycophancy"),
+        *held_views(config),
+        *held_hedges(config),
+    ]
+    maps = text_maps(config, examples, text_logits(runner, examples, "held back"))
     column = config.heads.index("unsupported")
     found = grounded(runner, held_examples(config, "faithfulness"), column)
     labels = sentence_labels(found)
@@ -192,14 +198,17 @@ def main() -> None:
     maps["unsupported"], faithful = faithfulness_maps(found, labels, blend)
     print(f"{blend}; {len(faithful)} faithful replies")
     chat = ordinary_chat(config)
-    logits = toxicity_logits(runner, chat, "ordinary chat")
+    logits = text_logits(runner, chat, "ordinary chat")
     thresholds: dict[str, dict[str, Any]] = {}
     for side in Side:
         own = [i for i, e in enumerate(chat) if e.subject.side is side]
         print(f"{side.value}: {len(own)} texts of ordinary chat")
         by_head = {h: logits[own, i] for i, h in enumerate(config.heads)}
-        toxic_heads = [h for h in config.heads if h != "unsupported"]
-        thresholds[side.value] = tables(maps, toxic_heads, side.value, by_head)
+        thresholds[side.value] = {
+            name: table
+            for heads in _TOGETHER
+            for name, table in tables(maps, heads, side.value, by_head).items()
+        }
     thresholds["reply"] |= tables(maps, ["unsupported"], "reply", {"unsupported": faithful})
     for head, sides in maps.items():
         for side_name, fitted in sides.items():

@@ -21,10 +21,9 @@ from tokenizers import Tokenizer
 
 from scorers.training.config import Config, load_config
 from scorers.training.graph import Weights, build
-from scorers.training.pretrained import encoder_folder
+from scorers.training.pretrained import attention_heads, encoder_folder
 
 _PROVIDERS = {"int8": "cpu", "fp32": "cpu", "fp16": "cuda"}
-_ATTENTION_HEADS = 12
 
 
 def checkpoint_weights(path: Path) -> Weights:
@@ -110,7 +109,7 @@ def export(config: Config, checkpoint: Path, precision: str) -> Path:
     """Writes the model folder; the path of the ONNX file."""
     weights = checkpoint_weights(checkpoint)
     model = build(
-        weights, precision=precision, max_tokens=config.max_tokens, attention_heads=_ATTENTION_HEADS
+        weights, precision=precision, max_tokens=config.max_tokens, attention_heads=attention_heads()
     )
     config.model.mkdir(parents=True, exist_ok=True)
     file = config.model / f"model.{precision}.onnx"
