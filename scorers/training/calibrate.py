@@ -180,9 +180,8 @@ def written(maps: Maps) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def calibrate(config: Config) -> None:
     """Fits, reports, and rewrites the model's `heads.json`."""
-    config = load_config()
     runner = Runner(config.model)
     examples = [
         *held_examples(config, "toxicity"),
@@ -223,6 +222,11 @@ def main() -> None:
         "thresholds": thresholds,
     }
     path.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Calibrates the exported model."""
+    calibrate(load_config())
 
 
 if __name__ == "__main__":

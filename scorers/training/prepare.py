@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,16 @@ from scorers.training.labelled_rows import (
     sycophancy_labelled,
     toxicity_labelled,
 )
+from scorers.training.made.abuse import abuse
+from scorers.training.made.attacks import attacks
+from scorers.training.made.corruptions import corruptions
+from scorers.training.made.danger import danger
+from scorers.training.made.dialogues import dialogues
+from scorers.training.made.hedging import hedging
+from scorers.training.made.moderation import moderation
+from scorers.training.made.records import records
+from scorers.training.made.sycophancy import sycophancy
+from scorers.training.made.views import views
 from scorers.training.pretrained import encoder_folder
 from scorers.types import Row, Side
 
@@ -167,6 +177,27 @@ def generated_part(config: Config, stage: Stage) -> list[LabelledRow]:
         told = [e for e in found if e.labels["unsupported"] < 0.5]
         count = wanted.get("foreign", 0)
         made += foreign(told, 4 * count, rng)[:count]
+        made += faithfulness_labelled(corruptions(found, wanted.get("claims", 0), rng), rng)
+    made += faithfulness_labelled(records(wanted.get("records", 0), rng), rng)
+    made += faithfulness_labelled(dialogues(wanted.get("dialogues", 0), rng), rng)
+    return made + written_part(config, wanted, rng)
+
+
+def written_part(
+    config: Config, wanted: Mapping[str, int], rng: random.Random
+) -> list[LabelledRow]:
+    """Rows that are written from nothing, and attacks planted in harmless texts."""
+    made = [
+        *abuse(wanted.get("abuse", 0), rng),
+        *danger(wanted.get("danger", 0), rng),
+        *moderation(wanted.get("moderation", 0), rng),
+    ]
+    if "attacks" in wanted:
+        made += attacks(wanted["attacks"], rng, benign_prompts(config))
+    for example in sycophancy(wanted.get("sycophancy", 0), rng):
+        made += sycophancy_labelled(example, rng)
+    for example in [*views(wanted.get("views", 0), rng), *hedging(wanted.get("hedging", 0), rng)]:
+        made += toxicity_labelled(example, rng)
     return made
 
 
