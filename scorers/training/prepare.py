@@ -269,6 +269,11 @@ def write_stage(config: Config, stage: Stage, tokenizer: Tokenizer) -> str:
     return text
 
 
+def write_held(config: Config, tokenizer: Tokenizer) -> None:
+    """Writes the held-back rows that training watches."""
+    np.savez(config.work / "rows-held.npz", **tokenise(held_rows(config), config, tokenizer))
+
+
 def main() -> None:
     """Writes `rows-STAGE.npz` of every stage, or of those named, and `rows-held.npz`."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -280,7 +285,7 @@ def main() -> None:
     for stage in config.stages:
         if stage.name in (options.stage or [stage.name]):
             print(f"stage {stage.name}\n{write_stage(config, stage, tokenizer)}", flush=True)
-    np.savez(config.work / "rows-held.npz", **tokenise(held_rows(config), config, tokenizer))
+    write_held(config, tokenizer)
 
 
 if __name__ == "__main__":
