@@ -13,15 +13,14 @@ import pyarrow.parquet as pq
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from scorers.training.config import Config, load_config
-from scorers.training.made.abuse import abuse
 from scorers.training.made.hedging import hedging
 from scorers.training.made.records import records
 from scorers.training.made.sycophancy import sycophancy
 
-CLOSED = "zanzibar"
+CLOSED = "zebulonix"
 """A word of the rows whose licence forbids their use."""
 
-MEASURED = "kilimanjaro"
+MEASURED = "quaggaberg"
 """A word of the benchmark's rows."""
 
 _CONFIG = """
@@ -93,14 +92,21 @@ def _toxicity(source: str, text: str, toxic: float | None, **more: object) -> di
     return base | end | more
 
 
+def _remark(bad: bool, rng: random.Random) -> str:  # noqa: FBT001
+    word = rng.choice(("rotten", "stupid", "filthy") if bad else ("kind", "clever", "careful"))
+    who = rng.choice(("neighbour", "teacher", "driver", "sister", "doctor"))
+    return f"My {who} number {rng.randrange(1000)} is a {word} person and I say so every day."
+
+
 def write_data(folder: Path) -> None:
     """Parquet files in the data's schemas: three open sources a task, one closed, one benchmark."""
     rng = random.Random(3)
     train = folder / "data" / "toxicity" / "train"
     paper = [
-        _toxicity("paper", made.row.text, made.labels["toxic"], role=role, prompt=asked)
-        for made in abuse(900, rng)
-        for role, asked in [rng.choice([("prompt", ""), ("response", "What do you think?")])]
+        _toxicity("paper", _remark(bad, rng), float(bad), role=role, prompt=asked)
+        for at in range(900)
+        for bad in [rng.random() < 0.5]
+        for role, asked in [rng.choice([("prompt", ""), ("response", f"And number {at}?")])]
     ]
     _write(train / "paper.parquet", paper)
     closed = [
@@ -108,8 +114,8 @@ def write_data(folder: Path) -> None:
     ]
     _write(train / "closed.parquet", closed)
     chat = [
-        _toxicity("openassistant_sample", e.subject.text, 0.0, role=role, prompt="Tell me.")
-        for e in hedging(300, rng)
+        _toxicity("openassistant_sample", e.subject.text, 0.0, role=role, prompt=f"Question {at}?")
+        for at, e in enumerate(hedging(300, rng))
         for role in ("prompt", "response")
     ]
     _write(train / "openassistant_sample.parquet", chat)
@@ -154,7 +160,7 @@ def write_encoder(folder: Path) -> None:
     trainer = trainers.WordPieceTrainer(vocab_size=1500, special_tokens=special)
     table = pq.read_table(folder / "data" / "toxicity" / "train" / "paper.parquet")
     facts = pq.read_table(folder / "data" / "faithfulness" / "train" / "facts.parquet")
-    texts = [*table["text"].to_pylist(), *facts["context"].to_pylist(), CLOSED, MEASURED]
+    texts = [*table["text"].to_pylist(), *facts["context"].to_pylist(), *[CLOSED, MEASURED] * 2000]
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
