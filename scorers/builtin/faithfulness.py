@@ -85,17 +85,24 @@ def claim_logits(found: Sequence[Claim], column: Logits, blend: Blend) -> NDArra
     return blended
 
 
-def reply_logit(claimed: NDArray[np.float64], blend: Blend) -> float:
-    """How unsupported a reply is: its worst claim's logit, corrected for the number of claims."""
-    return float(claimed.max() + blend.claims * np.log(len(claimed)))
+def reply_features(found: Sequence[Claim], claimed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a reply is judged by: worst and mean claim, mean share of new words, log of claims."""
+    novel = np.mean([claim.novelty.words for claim in found])
+    return np.array([claimed.max(), claimed.mean(), novel, np.log(len(claimed))])
+
+
+def reply_logit(found: Sequence[Claim], claimed: NDArray[np.float64], blend: Blend) -> float:
+    """How unsupported a reply is: a weighted sum of its features."""
+    weights = np.array([blend.worst, blend.mean, blend.novel, blend.claims])
+    return float(reply_features(found, claimed) @ weights)
 
 
 class Faithfulness:
     """Holds each sentence of a reply against the best evidence in the context.
 
-    A sentence is as unsupported as its best evidence leaves it; a reply is as unsupported as
-    its worst sentence, corrected for their number. Sentences at even odds or worse come back
-    as spans.
+    A sentence is as unsupported as its best evidence leaves it, joined with how much of it the
+    context lacks; a reply is judged by its worst sentence, by their mean and by their number.
+    Sentences at even odds or worse come back as spans.
     """
 
     name = "faithfulness"
@@ -130,7 +137,7 @@ class Faithfulness:
         column = logits[:, self._map.column(head)]
         blend = self._map.blend(head)
         worst = claim_logits(found, column, blend)
-        risk = float(self._map.probability(head, Side.REPLY, reply_logit(worst, blend)))
+        risk = float(self._map.probability(head, Side.REPLY, reply_logit(found, worst, blend)))
         return Score(
             self.name,
             subject.side,

@@ -33,10 +33,12 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """How a head's logit is joined with what can be counted: weights of a sum, and its offset.
+    """How a head's logit is joined with what can be counted: weights of two sums.
 
-    `claims` weighs the logarithm of the number of claims of a whole reply: the more there are,
-    the higher the worst of them lies by chance.
+    A claim's sum has its logit, the shares of its words, numbers and names that the context
+    lacks, and `offset`. A reply's sum has the `worst` and the `mean` of its claims, the mean
+    share of new words (`novel`), and the logarithm of the number of `claims`: the more there
+    are, the higher the worst of them lies by chance.
     """
 
     logit: float = 1.0
@@ -44,6 +46,9 @@ class Blend:
     numbers: float = 0.0
     names: float = 0.0
     offset: float = 0.0
+    worst: float = 1.0
+    mean: float = 0.0
+    novel: float = 0.0
     claims: float = 0.0
 
 

@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorers.base import Logits
-from scorers.builtin.faithfulness import Claim, claim_logits, claims, reply_logit
+from scorers.builtin.faithfulness import (
+    Claim,
+    claim_logits,
+    claims,
+    reply_features,
+    reply_logit,
+)
 from scorers.builtin.headmap import Blend
 from scorers.builtin.toxicity import toxicity_rows
 from scorers.training.config import Config, load_config
@@ -111,13 +117,16 @@ def fit_blend(found: Sequence[Grounded], labels: Sequence[Sequence[float | None]
     return Blend(logit, *novel, offset=round(float(weights[4]), 4))
 
 
-def with_claims(found: Sequence[Grounded], blend: Blend) -> Blend:
-    """The blend with a weight for the number of claims, from labelled replies."""
+def with_replies(found: Sequence[Grounded], blend: Blend) -> Blend:
+    """The blend with the weights of a reply's features, from labelled replies."""
     claimed = [claim_logits(item.claims, item.column, blend) for item in found]
-    design = np.array([[part.max(), np.log(len(part)), 1.0] for part in claimed])
+    features = [reply_features(g.claims, part) for g, part in zip(found, claimed, strict=True)]
+    design = np.column_stack([np.array(features), np.ones(len(found))])
     labels = np.array([item.example.labels["unsupported"] for item in found])
-    slope, count, _ = logistic(design, labels, np.array([1.0, 0.0, 0.0]))
-    return replace(blend, claims=round(min(0.0, float(count / slope)), 4))
+    weights = logistic(design, labels, np.array([1.0, 0.0, 0.0, 0.0, 0.0]))
+    worst, mean, novel = (round(max(0.0, float(w)), 4) for w in weights[:3])
+    claims = round(min(0.0, float(weights[3])), 4)
+    return replace(blend, worst=worst, mean=mean, novel=novel, claims=claims)
 
 
 def faithfulness_maps(
@@ -132,7 +141,9 @@ def faithfulness_maps(
         if label is not None
     ]
     sentences = np.array(pairs)
-    replies = np.array([reply_logit(part, blend) for part in blended])
+    replies = np.array(
+        [reply_logit(g.claims, part, blend) for g, part in zip(found, blended, strict=True)]
+    )
     truth = np.array([item.example.labels["unsupported"] for item in found])
     maps = {"reply": fit(replies, truth), "sentence": fit(sentences[:, 0], sentences[:, 1])}
     return maps, replies[truth < 0.5]
@@ -193,7 +204,7 @@ def calibrate(config: Config) -> None:
     column = config.heads.index("unsupported")
     found = grounded(runner, held_examples(config, "faithfulness"), column)
     labels = sentence_labels(found)
-    blend = with_claims(found, fit_blend(found, labels))
+    blend = with_replies(found, fit_blend(found, labels))
     maps["unsupported"], faithful = faithfulness_maps(found, labels, blend)
     print(f"{blend}; {len(faithful)} faithful replies")
     chat = ordinary_chat(config)

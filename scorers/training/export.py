@@ -109,7 +109,10 @@ def export(config: Config, checkpoint: Path, precision: str) -> Path:
     """Writes the model folder; the path of the ONNX file."""
     weights = checkpoint_weights(checkpoint)
     model = build(
-        weights, precision=precision, max_tokens=config.max_tokens, attention_heads=attention_heads()
+        weights,
+        precision=precision,
+        max_tokens=config.max_tokens,
+        attention_heads=attention_heads(),
     )
     config.model.mkdir(parents=True, exist_ok=True)
     file = config.model / f"model.{precision}.onnx"
