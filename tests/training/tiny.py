@@ -92,7 +92,7 @@ def _toxicity(source: str, text: str, toxic: float | None, **more: object) -> di
     return base | end | more
 
 
-def _remark(bad: bool, rng: random.Random) -> str:  # noqa: FBT001
+def _remark(bad: bool, rng: random.Random) -> str:
     word = rng.choice(("rotten", "stupid", "filthy") if bad else ("kind", "clever", "careful"))
     who = rng.choice(("neighbour", "teacher", "driver", "sister", "doctor"))
     return f"My {who} number {rng.randrange(1000)} is a {word} person and I say so every day."

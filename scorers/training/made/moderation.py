@@ -28,8 +28,10 @@ _PLACES = (
     "in the shower", "on the beach at night", "in his office after hours", "on the sofa",
 )  # fmt: skip
 _TOUCHES = (
-    "slid a hand under {b}'s shirt", "unbuttoned {b}'s clothes one by one", "kissed down {b}'s neck",
-    "pulled {b} onto the bed", "ran both hands over {b}'s naked body", "pressed against {b}, panting",
+    "slid a hand under {b}'s shirt", "unbuttoned {b}'s clothes one by one",
+    "kissed down {b}'s neck",
+    "pulled {b} onto the bed", "ran both hands over {b}'s naked body",
+    "pressed against {b}, panting",
     "whispered filthy things into {b}'s ear", "undressed slowly while {b} watched",
     "bit {b}'s lip and reached lower", "straddled {b} without a word",
 )  # fmt: skip
