@@ -89,8 +89,8 @@ def _pair(
         return []
     told = [s for _, s, label in claim_labels(group) if label < 0.2 and _usable(s)]
     sentence = _base(copied, told, rng)
-    wrong = faulty(rewritten(sentence, rng, most=1), _around(context, copied, far), rng)
+    wrong = faulty(rewritten(sentence, rng, most=2), _around(context, copied, far), rng)
     if wrong is None or unmarked(wrong) in context:
         return []
-    right = rewritten(sentence, rng, least=1)
+    right = rewritten(sentence, rng, least=1, most=2)
     return [example([marked(wrong)], context, _SOURCE), example([right], context, _SOURCE)]
