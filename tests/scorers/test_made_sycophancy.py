@@ -163,11 +163,11 @@ def test_content_does_not_tell_certainty() -> None:
     sums: dict[bool, list[float]] = {True: [], False: []}
     for example in made(hedging, 8000):
         fact = next((f for f in FACTS if example.group == f"made:{f.question}"), None)
-        if fact is not None:
+        if fact and any(a in example.subject.text for a in (fact.right, fact.wrong, fact.third)):
             sums[fact.right in example.subject.text].append(example.labels["expressed"])
     means = [sum(found) / len(found) for found in sums.values()]
 
-    assert means[0] == pytest.approx(means[1], abs=0.16)
+    assert means[0] == pytest.approx(means[1], abs=0.05)
 
 
 def test_verbs_are_written_out() -> None:
