@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from service.dialects.base import Dialect
+from service.exchange import Verdict
 from service.recorder import Run
-from service.upstream import Headers, Target
+from service.upstream import Headers, Target, Upstream, UpstreamReply
 from service.veto import WindowLimits
 
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
@@ -56,6 +58,25 @@ class Meter(Protocol):
         """The proxy itself took time at a stage of an exchange."""
         ...
 
+    def regenerated(self, policy: str, outcome: str) -> None:
+        """A reply that was asked for again came to this."""
+        ...
+
+
+class Answer(Protocol):
+    """What takes one reply of the upstream to its end."""
+
+    async def drive(self, prompt: asyncio.Task[Verdict] | None) -> bool:
+        """Delivers the reply, or its veto; False where it was set aside to be asked for again.
+
+        Nothing of a reply that is set aside has reached the client, and its call has ended.
+        """
+        ...
+
+    async def give_up(self) -> None:
+        """Delivers a reply that was set aside after all: what was vetoed in it is replaced."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -78,15 +99,42 @@ class FlowLimits:
     usage_wait_s: float = 2.0
 
 
+async def send(upstream: Upstream, call: Call, *, body: bytes | None = None) -> UpstreamReply:
+    """Sends the call's request to its target, or another body in the request's place.
+
+    A changed request is another one: it goes without the client's `idempotency-key`.
+    """
+    ask, headers = call.run.ask, call.headers
+    if body is not None:
+        headers = [(k, v) for k, v in headers if k.lower() != "idempotency-key"]
+    reply = await upstream.send(
+        call.target,
+        call.dialect.upstream_paths[ask.route],
+        method="POST",
+        headers=headers,
+        body=ask.body if body is None else body,
+        query=call.query,
+    )
+    call.run.upstream = reply.upstream
+    return reply
+
+
+def is_answer(reply: UpstreamReply) -> bool:
+    """Whether an upstream answered with a reply, not with an error of its own."""
+    return 200 <= reply.status < 300
+
+
 def head(run: Run, headers: Headers) -> Headers:
     """An answer's headers: the upstream's, and ours; sets the overhead as of now."""
     timings = run.timings
     timings.total_s = time.monotonic() - timings.started
     upstream_s = timings.upstream_s or timings.first_token_s or timings.upstream_head_s
-    timings.overhead_s = max(0.0, timings.total_s - upstream_s)
-    return [
-        *headers,
+    timings.overhead_s = max(0.0, timings.total_s - timings.set_aside_s - upstream_s)
+    own = [
         ("x-fairlead-id", run.id),
         ("x-fairlead-verdict", run.outcome.value),
         ("x-fairlead-overhead-ms", f"{timings.overhead_s * 1000:.3f}"),
     ]
+    if run.asked > 1:
+        own.append(("x-fairlead-attempts", str(run.asked)))
+    return [*headers, *own]

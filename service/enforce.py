@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import time
+
 from service.errors import PromptVetoed, ReplyVetoed, ScorerUnavailable
 from service.exchange import Outcome, Verdict
+from service.policy import hardest_action
 from service.recorder import Run
+
+
+def asks_again(run: Run, *, deadline: float | None) -> bool:
+    """Whether the reply at hand is to be set aside and the upstream asked for another.
+
+    It is where `regenerate` is the hardest action of all its vetoes, in every choice, none of
+    the rules that say so has used up its attempts, and the deadline (a time of
+    `time.monotonic()`, None while the upstream was asked once only) is not over.
+    """
+    vetoes = [verdict for _, verdict in run.windows if verdict.is_veto]
+    if run.policy.mode != "enforce" or not vetoes:
+        return False
+    if hardest_action(verdict.action for verdict in vetoes) != "regenerate":
+        return False
+    attempts = min(verdict.attempts for verdict in vetoes if verdict.action == "regenerate")
+    return run.asked <= attempts and (deadline is None or time.monotonic() < deadline)
 
 
 def is_annotated(run: Run) -> bool:
@@ -14,7 +33,7 @@ def is_annotated(run: Run) -> bool:
 
 
 def is_enforced(run: Run, verdict: Verdict) -> bool:
-    """Whether a veto of a reply is carried out by replacing.
+    """Whether a veto of a reply is carried out by replacing, as it is where nobody asks again.
 
     Raises `ReplyVetoed` where the policy wants an error, and `ScorerUnavailable`
     where it is closed and a score is missing.
@@ -24,7 +43,7 @@ def is_enforced(run: Run, verdict: Verdict) -> bool:
     _refuse_unscored(verdict, "text")
     if verdict.action == "error":
         raise ReplyVetoed("the reply was vetoed by policy", extra={"fairlead": run.fairlead()})
-    return verdict.action == "replace"
+    return verdict.action in ("replace", "regenerate")
 
 
 def stop_prompt(run: Run, verdict: Verdict) -> None:

@@ -16,6 +16,7 @@ FairleadError
 └── UpstreamError            502  the upstream failed
     ├── UpstreamRefused      502  no connection
     ├── UpstreamTimeout      504
+    │   └── NoNewReply       504  no reply in the place of a vetoed one in time
     ├── UpstreamCut          502  it ended in the middle of a reply
     └── UpstreamMalformed    502  what it sent is not what the format allows
 """
@@ -171,6 +172,15 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
     code = "upstream_timeout"
+
+
+class NoNewReply(UpstreamTimeout):
+    """A vetoed reply was asked for again, and no other came within the policy's deadline."""
+
+    code = "no_new_reply"
+
+    def __init__(self) -> None:
+        super().__init__("no new reply came in the place of the vetoed one in time")
 
 
 class UpstreamCut(UpstreamError):

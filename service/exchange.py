@@ -204,10 +204,11 @@ class Verdict:
 
     `failure` names the kind of failure (`overloaded`, `deadline`, ...) where a
     scorer gave no answer; the outcome is then what the policy says for failures.
-    `action` is what a veto does: `replace`, `error` or `annotate`. Of a prompt
-    `parts` are the pieces that were looked at, each with its own verdict, and
-    `left_out` is how many earlier ones were not. `scores` are all that came, by
-    scorer, also those that no rule asked for.
+    `action` is what a veto does: `replace`, `error`, `annotate` or `regenerate`; the
+    last asks again at most `attempts` times. Of a prompt `parts` are the pieces that
+    were looked at, each with its own verdict, and `left_out` is how many earlier
+    ones were not. `scores` are all that came, by scorer, also those that no rule
+    asked for.
     """
 
     side: Side
@@ -217,6 +218,7 @@ class Verdict:
     action: str = "replace"
     parts: tuple[tuple[Piece, Verdict], ...] = ()
     left_out: int = 0
+    attempts: int = 0
     scores: Mapping[str, Score] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -227,7 +229,10 @@ class Verdict:
 
 @dataclass(slots=True)
 class Timings:
-    """Seconds spent, by stage, filled in as an exchange goes along."""
+    """Seconds spent, by stage, filled in as an exchange goes along.
+
+    The upstream's times are those of the reply at hand; `set_aside_s` is its time on others.
+    """
 
     started: float = 0.0
     parse_s: float = 0.0
@@ -236,6 +241,7 @@ class Timings:
     first_token_s: float | None = None
     first_release_s: float | None = None
     upstream_s: float = 0.0
+    set_aside_s: float = 0.0
     score_s: float = 0.0
     held_s: float = 0.0
     record_s: float = 0.0

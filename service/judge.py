@@ -11,7 +11,7 @@ from scorers.errors import ScorerError
 from scorers.types import Score, Side, Subject
 from service.exchange import CONTENT, Ask, Outcome, Piece, Verdict, hardest
 from service.memory import ScoreMemory
-from service.policy import Policy
+from service.policy import Policy, hardest_action
 from service.veto import Window
 
 
@@ -203,15 +203,12 @@ def _together(parts: Sequence[tuple[Piece, Verdict]], *, left_out: int) -> Verdi
     failure = next((verdict.failure for verdict in verdicts if verdict.failure), None)
     if failure and outcome is Outcome.ALLOW:
         outcome = Outcome.UNSCORED
-    actions = [verdict.action for verdict in verdicts if verdict.is_veto]
     return Verdict(
         Side.PROMPT,
         outcome,
         rules=tuple(rule for verdict in verdicts for rule in verdict.rules),
         failure=failure,
-        action=next((action for action in actions if action != "annotate"), "annotate")
-        if actions
-        else "replace",
+        action=hardest_action(verdict.action for verdict in verdicts if verdict.is_veto),
         parts=tuple(parts),
         left_out=left_out,
     )

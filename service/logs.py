@@ -106,6 +106,7 @@ def log_exchange(record: InteractionRecord) -> None:
         "is_stream": record.is_stream,
         "key_id": record.key_id,
         "error": record.error_code,
+        "attempts": len(record.attempts) + 1 if record.attempts else None,
         **(record.timings or {}),
     }
     given = {name: value for name, value in fields.items() if value is not None}

@@ -160,6 +160,9 @@ class Metrics:
         self._refused = self._counter(
             "upstream_refused", "Requests that found no free place in time.", "upstream"
         )
+        self._regenerations = self._counter(
+            "regenerations", "Replies asked for again after a veto.", "policy", "outcome"
+        )
         self._held = self._histogram(
             "held_seconds", "Time for which streamed text waited for its scores.", _FAST_S
         )()
@@ -231,6 +234,13 @@ class Metrics:
     def refused(self, upstream: str) -> None:
         """A request found no free place at this upstream in time."""
         self._refused(upstream).inc()
+
+    def regenerated(self, policy: str, outcome: str) -> None:
+        """A reply that was asked for again: `accepted`, `vetoed`, `late`, `failed`, `client_gone`.
+
+        `failed` is an upstream that answered with no reply, or not to its end.
+        """
+        self._regenerations(policy, outcome).inc()
 
     def held(self, seconds: float) -> None:
         """Streamed text left after having waited."""

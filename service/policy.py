@@ -18,13 +18,20 @@ MISSING = "missing"
 
 SYCOPHANCY = "sycophancy"
 
-_HARDNESS = ("annotate", "replace", "error")
+HARDNESS = ("annotate", "regenerate", "replace", "error")
+"""What a veto can do, from mildest to hardest. Where several rules veto, the hardest holds."""
+
 _SHELF: Mapping[str, tuple[str, ...]] = {
     "toxicity": ("toxic", "harm", "injection"),
     "faithfulness": ("unsupported",),
     "sycophancy": ("sycophantic", "view"),
     "confidence": ("expressed", "overconfident"),
 }
+
+
+def hardest_action(actions: Iterable[str]) -> str:
+    """The action that holds where these are asked for; `replace` for none."""
+    return max(actions, key=HARDNESS.index, default="replace")
 
 
 class PolicyError(ValueError):
@@ -77,6 +84,7 @@ class Rule:
     flag: float | None = None
     veto: float | None = None
     action: str = "replace"
+    attempts: int = 0
 
     def judge(self, score: Score) -> ScoredRule | None:
         """The score with the rule's own risk and what comes of it; None where heads are missing.
@@ -116,7 +124,11 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A compiled policy. `deadline_s` is the time that scoring may take."""
+    """A compiled policy. `deadline_s` is the time that scoring may take.
+
+    `regeneration_s` is the time from a veto to the reply that takes the place of the vetoed one,
+    `instruction` what the upstream is told then beside the request.
+    """
 
     name: str
     rules: Mapping[Side, tuple[Rule, ...]]
@@ -127,6 +139,8 @@ class Policy:
     deadline_s: float = 2.0
     refusal: str = "This reply was withheld by policy."
     prompt_as: Literal["error", "refusal"] = "error"
+    regeneration_s: float = 30.0
+    instruction: str = ""
 
     def scorers(self, side: Side) -> frozenset[str]:
         """The scorers that the policy needs on a side; none in mode `off`.
@@ -156,7 +170,7 @@ class Policy:
         or veto.
         """
         scored: list[ScoredRule] = []
-        actions: list[str] = []
+        vetoing: list[Rule] = []
         for rule in self.rules[side]:
             score = (scores or {}).get(rule.scorer)
             judged = rule.judge(score) if score else None
@@ -165,17 +179,20 @@ class Policy:
                 continue
             scored.append(judged)
             if judged.outcome is Outcome.VETO:
-                actions.append(rule.action)
-        action = max(actions, key=_HARDNESS.index, default="replace")
+                vetoing.append(rule)
         outcome = hardest(rule.outcome for rule in scored)
         if failure:
             outcome = self._failed(outcome)
+        action = hardest_action(rule.action for rule in vetoing)
+        # A rule that has used up its attempts replaces, which is harder: so the fewest count.
+        attempts = min((r.attempts for r in vetoing if r.action == "regenerate"), default=0)
         return Verdict(
             side,
             outcome,
             rules=tuple(scored),
             failure=failure,
             action=action,
+            attempts=attempts,
             scores=scores or {},
         )
 
@@ -266,6 +283,8 @@ def _policy(
         deadline_s=settings.deadline_ms / 1000,
         refusal=settings.refusal,
         prompt_as=settings.veto.prompt_as,
+        regeneration_s=settings.regeneration.deadline_ms / 1000,
+        instruction=settings.regeneration.instruction,
     )
 
 
@@ -278,7 +297,7 @@ def _rules(
 ) -> Iterator[Rule]:
     for name, settings in named.items():
         where = f"{path}.{side}.{name}"
-        _refuse_what_comes_later(where, settings)
+        _refuse_what_cannot_be(where, side, settings)
         found = _find(where, name, source)
         if found:
             yield _rule(where, name, side=side, settings=settings, source=source, found=found)
@@ -291,10 +310,10 @@ def _rules(
             left_out.append(LeftOut(path, side, name, source.model))
 
 
-def _refuse_what_comes_later(where: str, settings: RuleSettings) -> None:
-    if settings.action == "regenerate":
+def _refuse_what_cannot_be(where: str, side: Side, settings: RuleSettings) -> None:
+    if settings.action == "regenerate" and side is Side.PROMPT:
         raise PolicyError(
-            f"{where}.action: `regenerate` arrives with a later version; use `replace`"
+            f"{where}.action: a prompt cannot be regenerated; take `action` out, or use `annotate`"
         )
     if settings.mode == "twin":
         raise PolicyError(f"{where}.mode: `twin` arrives with a later version; use `classifier`")
@@ -356,6 +375,7 @@ def _rule(
         flag=_risk(f"{where}.flag", settings.flag, heads, side, source),
         veto=_risk(f"{where}.veto", settings.veto, heads, side, source),
         action=settings.action,
+        attempts=settings.attempts if settings.action == "regenerate" else 0,
     )
 
 

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 import orjson
@@ -49,9 +49,34 @@ class RecordWriter(Protocol):
         ...
 
 
+Windows = list[tuple[Window, Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A reply that was asked for and that the client did not get, as far as it came.
+
+    `number` counts the replies of an exchange from 1; `error_code` says why one did not come.
+    """
+
+    number: int
+    upstream: str
+    reply_id: str | None
+    reply_model: str | None
+    usage: dict[str, Any] | None
+    messages: dict[int, dict[str, Any]]
+    finishes: dict[int, str | None]
+    windows: Windows
+    error_code: str | None = None
+
+
 @dataclass(slots=True)
 class Run:
-    """What is known of one exchange so far."""
+    """What is known of one exchange so far.
+
+    The upstream may have been asked for several replies (`asked`): `attempts` are those that are
+    not at hand, and `windows`, `messages` and the like belong to the one that is (`number`).
+    """
 
     id: str
     created_us: int
@@ -60,7 +85,10 @@ class Run:
     upstream: str = ""
     key_id: str | None = None
     prompt: Verdict | None = None
-    windows: list[tuple[Window, Verdict]] = field(default_factory=list)
+    asked: int = 1
+    number: int = 1
+    attempts: list[Attempt] = field(default_factory=list)
+    windows: Windows = field(default_factory=list)
     reply_id: str | None = None
     reply_model: str | None = None
     usage: dict[str, Any] | None = None
@@ -93,11 +121,12 @@ class Run:
 
     def choice_outcome(self, index: int) -> Outcome:
         """The hardest verdict on one choice."""
-        return hardest(v.outcome for window, v in self.windows if window.choice == index)
+        return _choice_outcome(self.windows, index)
 
     def fairlead(self) -> dict[str, Any]:
         """The `fairlead` object that vetoes and annotations carry."""
-        return {"id": self.id, "verdict": self.outcome.value, "scores": self.scores()}
+        told = {"id": self.id, "verdict": self.outcome.value, "scores": self.scores()}
+        return told | ({"attempts": self.asked} if self.asked > 1 else {})
 
     def scores(self) -> list[dict[str, Any]]:
         """The scores as plain JSON values, the riskiest window of each rule and choice."""
@@ -110,9 +139,38 @@ class Run:
             self.messages[choice.index] = choice.message
             self.finishes[choice.index] = choice.finish_reason
 
+    def set_aside(self) -> None:
+        """Puts the reply at hand among the attempts: another one is asked for."""
+        self.attempts.append(self._attempt())
+        self.asked += 1
+        self.number = self.asked
+        self._begin()
+
+    def take_back(self, error_code: str) -> None:
+        """The reply that was asked for last did not come: the one before it is at hand again."""
+        failed, last = self._attempt(error_code), self.attempts.pop()
+        self.attempts.append(failed)
+        self._begin()
+        for name in _OF_A_REPLY:
+            setattr(self, name, getattr(last, name))
+
+    def _attempt(self, error_code: str | None = None) -> Attempt:
+        parts = {name: getattr(self, name) for name in _OF_A_REPLY}
+        return Attempt(**parts, error_code=error_code)
+
+    def _begin(self) -> None:
+        """Forgets the reply at hand."""
+        self.windows, self.messages, self.finishes = [], {}, {}
+        self.reply_id = self.reply_model = self.usage = None
+        self.delivered, self.delivered_finishes, self.vetoed = {}, {}, set()
+        self.status, self.http_status, self.error_code = Status.COMPLETED, 200, None
+
     def deliver(self, choice: int, text: str) -> None:
         """Notes text that the client was sent."""
         self.delivered.setdefault(choice, []).append(text)
+
+
+_OF_A_REPLY = tuple(part.name for part in fields(Attempt) if part.name != "error_code")
 
 
 class Recorder:
@@ -181,6 +239,7 @@ def interaction(run: Run) -> InteractionRecord:
         choices=_choices(run),
         usage=run.usage,
         timings=run.timings.to_ms(),
+        attempts=[_attempt(attempt) for attempt in run.attempts] or None,
         scores=score_records(run),
     )
 
@@ -190,6 +249,33 @@ def _request(run: Run) -> dict[str, Any]:
     asked = {"messages": ask.messages, "tools": ask.tools, "params": ask.params}
     seen = request_seen(ask, run.prompt, run.windows)
     return asked | {"seen": seen} if seen else asked
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    """A reply that the client did not get, as the record has it."""
+    choices = [
+        {
+            "index": index,
+            "message": attempt.messages[index],
+            "verdict": _choice_outcome(attempt.windows, index).value,
+            "finish_reason": attempt.finishes.get(index),
+        }
+        for index in sorted(attempt.messages)
+    ]
+    return {
+        "number": attempt.number,
+        "upstream": attempt.upstream,
+        "response_id": attempt.reply_id,
+        "model": attempt.reply_model,
+        "error_code": attempt.error_code,
+        "choices": choices,
+        "usage": attempt.usage,
+        "scores": [asdict(score) for score in _reply_scores(attempt.windows)],
+    }
+
+
+def _choice_outcome(windows: Windows, index: int) -> Outcome:
+    return hardest(verdict.outcome for window, verdict in windows if window.choice == index)
 
 
 def _choices(run: Run) -> list[dict[str, Any]]:
@@ -214,13 +300,17 @@ def score_records(run: Run) -> tuple[ScoreRecord, ...]:
     if run.prompt is not None:
         records += _prompt_records(run.prompt)
         records += _view_records(run.prompt)
+    return (*records, *_reply_scores(run.windows))
+
+
+def _reply_scores(windows: Windows) -> list[ScoreRecord]:
+    records: list[ScoreRecord] = []
     groups: dict[tuple[int, str], list[tuple[Window | None, ScoredRule]]] = {}
-    for window, verdict in run.windows:
+    for window, verdict in windows:
         for rule in verdict.rules:
             groups.setdefault((window.choice, rule.rule), []).append((window, rule))
         records += _failed(Side.REPLY, window.choice, verdict)
-    records += [_score_record(choice, found) for (choice, _), found in groups.items()]
-    return tuple(records)
+    return records + [_score_record(choice, found) for (choice, _), found in groups.items()]
 
 
 def _prompt_records(prompt: Verdict) -> list[ScoreRecord]:
@@ -259,7 +349,7 @@ def _view_records(prompt: Verdict) -> Iterable[ScoreRecord]:
 
 
 def _failed(side: Side, choice: int | None, verdict: Verdict) -> Iterable[ScoreRecord]:
-    if verdict.failure is not None and not verdict.rules:
+    if verdict.failure is not None:
         yield ScoreRecord(
             side=side.value,
             choice_index=choice,

@@ -23,6 +23,14 @@ MIB = 1024 * 1024
 Action = Literal["replace", "error", "annotate", "regenerate"]
 
 
+INSTRUCTION = (
+    "An earlier answer to this request was withheld by a check of its content. Answer again: "
+    "politely, without help for anything harmful, and where sources are given, with nothing that "
+    "they do not say. Do not mention the earlier answer or the check."
+)
+"""What the upstream is told when it is asked again, unless a policy has words of its own."""
+
+
 def _off_is_a_word(value: Any) -> Any:
     """YAML reads a bare `off` as false; here it is the name of a mode."""
     return "off" if value is False else value
@@ -137,9 +145,12 @@ class RuleSettings(Section):
     flag: Threshold | None = Field(default=None, description="Risk from which the text is flagged.")
     veto: Threshold | None = Field(default=None, description="Risk from which the text is vetoed.")
     action: Action = Field(
-        default="replace", description="What a veto does: `replace`, `error` or `annotate`."
+        default="replace",
+        description="What a veto does: `replace`, `error`, `annotate`, or on replies `regenerate`.",
     )
-    attempts: int = Field(default=2, ge=1, le=5, description="Attempts of the action `regenerate`.")
+    attempts: int = Field(
+        default=2, ge=1, le=5, description="How often `regenerate` asks the upstream again."
+    )
     heads: list[str] | None = Field(
         default=None,
         min_length=1,
@@ -156,6 +167,22 @@ class VetoSettings(Section):
     prompt_as: Literal["error", "refusal"] = Field(
         default="error",
         description="A vetoed prompt answers with HTTP 400, or with 200 and the refusal.",
+    )
+
+
+class RegenerationSettings(Section):
+    """How the upstream is asked for another reply."""
+
+    deadline_ms: int = Field(
+        default=30_000,
+        gt=0,
+        le=600_000,
+        description="Time from a veto until another reply has passed, all attempts together; on "
+        "streams, until its first text has. Then the vetoed reply is replaced.",
+    )
+    instruction: str = Field(
+        default=INSTRUCTION,
+        description="What the upstream is told then, with the system prompt; empty asks the same.",
     )
 
 
@@ -186,6 +213,9 @@ class PolicySettings(Section):
         description="Text in the place of what was vetoed.",
     )
     veto: VetoSettings = Field(default_factory=VetoSettings, description="How vetoes are told.")
+    regeneration: RegenerationSettings = Field(
+        default_factory=RegenerationSettings, description="How a vetoed reply is asked for again."
+    )
     routes: list[str] = Field(
         default=[], description="Routes that use this policy, such as `/v1/chat/completions`."
     )

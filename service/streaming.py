@@ -11,8 +11,15 @@ from typing import Any
 from scorers.types import Side
 from service.call import Call, Client, FlowLimits, Meter, head
 from service.dialects.base import VetoNote
-from service.enforce import is_annotated, is_enforced, stop_prompt
-from service.errors import FairleadError, PromptVetoed, UpstreamCut, UpstreamMalformed
+from service.enforce import asks_again, is_annotated, is_enforced, stop_prompt
+from service.errors import (
+    FairleadError,
+    NoNewReply,
+    PromptVetoed,
+    UpstreamCut,
+    UpstreamError,
+    UpstreamMalformed,
+)
 from service.exchange import CONTENT, Event, Status, Verdict
 from service.judge import Judge
 from service.recorder import Recorder
@@ -48,10 +55,21 @@ class StreamTools:
 
 
 class StreamDriver:
-    """One streamed reply. What happens comes through one inbox, in order."""
+    """One streamed reply. What happens comes through one inbox, in order.
+
+    `deadline` is set where the reply is to take a vetoed one's place: until its first event has
+    left, whatever goes wrong with it is raised, so that the vetoed one can be replaced.
+    """
 
     def __init__(
-        self, tools: StreamTools, call: Call, client: Client, reply: UpstreamReply, *, began: float
+        self,
+        tools: StreamTools,
+        call: Call,
+        client: Client,
+        reply: UpstreamReply,
+        *,
+        began: float,
+        deadline: float | None = None,
     ) -> None:
         self._tools = tools
         self._call = call
@@ -68,6 +86,9 @@ class StreamDriver:
         self._size_bytes = 0
         self._is_torn = False
         self._has_recorded = False
+        self._deadline = deadline
+        self._has_spoken = False
+        self._is_set_aside = False
         policy = call.run.policy
         self._veto = StreamVeto(
             choices=call.run.ask.n,
@@ -78,20 +99,39 @@ class StreamDriver:
             wants_usage=call.run.ask.wants_usage,
         )
 
-    async def drive(self, prompt: asyncio.Task[Verdict] | None) -> None:
-        """Runs the stream to its end."""
+    async def drive(self, prompt: asyncio.Task[Verdict] | None) -> bool:
+        """Runs the stream to its end, or until it is set aside (False)."""
         if prompt is not None:
             self._await_prompt(prompt)
         reader = self._spawn(self._read())
+        timer = self._start_timer()
         try:
-            while not self._veto.is_over:
+            while not self._veto.is_over and not self._is_set_aside:
                 await self._carry_out(await self._next())
-            if self._veto.has_done:
+            if self._veto.has_done and not self._is_set_aside:
                 await asyncio.wait({reader}, timeout=AFTER_DONE_S)
         finally:
             for task in self._tasks:
                 task.cancel()
+            if timer is not None:
+                timer.cancel()
             self._run.messages.update(self._dialect.messages())
+        return not self._is_set_aside
+
+    async def give_up(self) -> None:
+        """Refuses every choice of a stream that was set aside: none of them has its rest."""
+        await self._carry_out(self._veto.withdrawn(now=time.monotonic()))
+
+    def _start_timer(self) -> asyncio.TimerHandle | None:
+        if self._deadline is None:
+            return None
+        wait_s = max(0.0, self._deadline - time.monotonic())
+        return asyncio.get_running_loop().call_later(wait_s, self._inbox.put_nowait, ("late",))
+
+    @property
+    def _can_fall_back(self) -> bool:
+        """Whether a vetoed reply waits to be replaced, and nothing of this one has left."""
+        return self._deadline is not None and not self._has_spoken
 
     def _await_prompt(self, prompt: asyncio.Task[Verdict]) -> None:
         policy = self._run.policy
@@ -154,6 +194,10 @@ class StreamDriver:
                     return self._scored(window, verdict, now=now)
                 case ("prompt", verdict):
                     return self._prompt(verdict, now=now)
+                case ("late",):
+                    if self._can_fall_back:
+                        raise NoNewReply
+                    return []
                 case (_, error):
                     raise error
         except FairleadError as error:
@@ -177,6 +221,9 @@ class StreamDriver:
                 # What came before it in the same chunk still holds.
                 return [*commands, *self._veto.aborted(error)]
             self._note(event, now=now)
+            if event.error is not None and self._can_fall_back:
+                told = UpstreamError("the upstream sent an error in the place of a reply")
+                return [*commands, *self._veto.aborted(told)]
             commands += self._veto.arrived(event, now=now)
         return commands
 
@@ -224,7 +271,16 @@ class StreamDriver:
     def _scored(self, window: Window, verdict: Verdict, *, now: float) -> list[Command]:
         run = self._run
         run.windows.append((window, verdict))
+        if verdict.is_veto and not self._has_spoken and asks_again(run, deadline=self._deadline):
+            self._set_aside(now=now)
+            return []
         return self._veto.scored(window, is_veto=is_enforced(run, verdict), now=now)
+
+    def _set_aside(self, *, now: float) -> None:
+        """Ends the upstream's call, so that it has a free place for the next one."""
+        self._is_set_aside = True
+        self._reply.close()
+        self._run.timings.upstream_s = self._run.timings.upstream_s or now - self._began
 
     def _prompt(self, verdict: Verdict, *, now: float) -> list[Command]:
         is_veto = False
@@ -263,6 +319,8 @@ class StreamDriver:
     def _release(self, command: Release) -> None:
         event = command.event
         vetoed = command.without
+        # Comments are no part of a reply.
+        self._has_spoken = self._has_spoken or event.body is not None or event.is_done
         data = self._dialect.without(event, vetoed) if vetoed else event.raw
         self._out.append(data)
         if data == event.raw:
@@ -284,6 +342,7 @@ class StreamDriver:
 
     def _refuse(self, choice: int, *, has_begun: bool) -> None:
         run = self._run
+        self._has_spoken = True
         note = VetoNote(run.policy.refusal, run.fairlead())
         self._add(self._dialect.refusal(choice, note, has_begun=has_begun))
 
@@ -311,7 +370,7 @@ class StreamDriver:
             run.deliver(choice, run.policy.refusal)
             run.delivered_finishes[choice] = "content_filter"
         failure = self._veto.failure
-        if failure is not None and not self._client.has_started:
+        if failure is not None and (self._can_fall_back or not self._client.has_started):
             raise failure
         for event, vetoed in self._veto.tail():
             self._deliver(event, vetoed)

@@ -67,6 +67,12 @@ class InteractionRecord:
     and `delivered` the text that the client got (None when the choice had no text). Both `seen`
     say which parts were scored; the first is not there where nothing was. `usage` is as the
     upstream gave it; `timings` maps names ending in `_ms` to milliseconds.
+
+    `attempts` are the replies that were asked for and that the client did not get, because they
+    were vetoed or did not come: a list of `{"number", "upstream", "response_id", "model",
+    "error_code", "choices", "usage", "scores"}`, where `number` counts the exchange's replies from
+    1 and leaves out that of the reply which the record itself holds, `choices` are as above but
+    not delivered, and `scores` are the fields of `ScoreRecord`. None where there are none.
     """
 
     id: str
@@ -95,6 +101,7 @@ class InteractionRecord:
     choices: Json = None
     usage: Json = None
     timings: Json = None
+    attempts: Json = None
     scores: tuple[ScoreRecord, ...] = ()
 
 

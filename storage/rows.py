@@ -59,13 +59,14 @@ def _insert_or_ignore(table: Table, dialect: Dialect) -> str:
 def encode(record: InteractionRecord) -> InteractionRows:
     """The rows of `record`; RecordRejected when part of it cannot be stored."""
     ident = record.id
-    request, context, choices = map(_json, (record.request, record.context, record.choices))
+    longs = (record.request, record.context, record.choices, record.attempts)
+    request, context, choices, attempts = map(_json, longs)
     return InteractionRows(
-        interaction=_interaction_row(record, request, context, choices),
+        interaction=_interaction_row(record, request, context, choices, attempts),
         scores=tuple(_score_row(ident, at, score) for at, score in enumerate(record.scores)),
         responses=tuple((short(value), ident) for value in dict.fromkeys(record.response_ids)),
         tags=tuple((short(value), ident) for value in dict.fromkeys(record.tags)),
-        size_bytes=sum(len(long) for long in (request, context, choices) if long),
+        size_bytes=sum(len(long) for long in (request, context, choices, attempts) if long),
     )
 
 
@@ -78,7 +79,11 @@ def _json(value: Json) -> str | None:
 
 
 def _interaction_row(
-    record: InteractionRecord, request: str | None, context: str | None, choices: str | None
+    record: InteractionRecord,
+    request: str | None,
+    context: str | None,
+    choices: str | None,
+    attempts: str | None,
 ) -> Row:
     return (
         record.id,
@@ -107,6 +112,7 @@ def _interaction_row(
         choices,
         _json(record.usage),
         _json(record.timings),
+        attempts,
     )
 
 

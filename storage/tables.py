@@ -70,6 +70,7 @@ interactions = Table(
     _json("choices"),
     _json("usage"),
     _json("timings"),
+    _json("attempts"),
     Index(None, "created_us", "id"),
     Index(None, "prompt_hash", "created_us"),
 )

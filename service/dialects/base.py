@@ -87,6 +87,13 @@ class Dialect(Protocol):
         """The request; anything that is not one raises `BadRequest` naming the field."""
         ...
 
+    def instructed(self, ask: Ask, text: str) -> bytes | None:
+        """The request's body with one more instruction to the model; as it is for an empty one.
+
+        None where the upstream must not be asked again, because it remembers having been asked.
+        """
+        ...
+
     def reply(self, body: bytes) -> Reply:
         """A plain reply; bytes that are not one raise `UpstreamMalformed`."""
         ...

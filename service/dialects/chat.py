@@ -23,6 +23,7 @@ from service.dialects.fields import (
     text_or_none,
     wants_usage,
 )
+from service.dialects.instruction import in_messages
 from service.dialects.logprobs import chat_logprobs
 from service.dialects.text import beside_texts, choice_texts, known_fields
 from service.errors import BadRequest, FairleadError, UpstreamMalformed
@@ -72,6 +73,10 @@ class Chat:
             params=read_params(asked, _STRUCTURED, elsewhere=_KEPT_ELSEWHERE),
             extension=extension,
         )
+
+    def instructed(self, ask: Ask, text: str) -> bytes:
+        """The request's body with one more instruction to the model."""
+        return encode(in_messages(request_object(ask.body), text)) if text else ask.body
 
     def reply(self, body: bytes) -> Reply:
         """A plain reply; bytes that are not one raise `UpstreamMalformed`."""

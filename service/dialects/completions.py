@@ -35,6 +35,7 @@ from service.dialects.fields import (
     text_or_none,
     wants_usage,
 )
+from service.dialects.instruction import in_prompt
 from service.dialects.logprobs import completion_logprobs
 from service.dialects.text import beside_texts, known_fields
 from service.errors import BadRequest, FairleadError, PromptVetoed, UpstreamMalformed
@@ -88,6 +89,10 @@ class Completions:
             if len(asks) > 1
             else (),
         )
+
+    def instructed(self, ask: Ask, text: str) -> bytes:
+        """The request's body with one more instruction to the model."""
+        return encode(in_prompt(request_object(ask.body), text)) if text else ask.body
 
     def reply(self, body: bytes) -> Reply:
         """A plain reply; bytes that are not one raise `UpstreamMalformed`."""

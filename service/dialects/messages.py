@@ -19,6 +19,7 @@ from service.dialects.fields import (
     take_extension,
     text_or_none,
 )
+from service.dialects.instruction import added
 from service.dialects.messages_form import REFUSED, error_body, message_of, text_block
 from service.dialects.messages_request import read_turns, recorded
 from service.dialects.messages_stream import MessagesStream
@@ -64,6 +65,13 @@ class Messages:
             params=read_params(asked, _STRUCTURED, elsewhere=_KEPT_ELSEWHERE),
             extension=replace(extension, user=extension.user or _user(asked)),
         )
+
+    def instructed(self, ask: Ask, text: str) -> bytes:
+        """The request's body with one more instruction to the model, in `system`."""
+        if not text:
+            return ask.body
+        asked = request_object(ask.body)
+        return encode(asked | {"system": added(asked.get("system"), text)})
 
     def reply(self, body: bytes) -> Reply:
         """A plain reply; bytes that are not one raise `UpstreamMalformed`."""

@@ -23,6 +23,7 @@ from service.dialects.fields import (
     take_extension,
     text_or_none,
 )
+from service.dialects.instruction import in_response
 from service.dialects.logprobs import response_logprobs
 from service.dialects.responses_input import chat_tools, read_messages
 from service.dialects.responses_refusal import (
@@ -79,6 +80,16 @@ class Responses:
             params=read_params(asked, _STRUCTURED, elsewhere=_KEPT_ELSEWHERE),
             extension=extension,
         )
+
+    def instructed(self, ask: Ask, text: str) -> bytes | None:
+        """The request's body with one more instruction to the model.
+
+        None in a `conversation`: it would then have the input twice.
+        """
+        asked = request_object(ask.body)
+        if asked.get("conversation"):
+            return None
+        return encode(in_response(asked, text)) if text else ask.body
 
     def reply(self, body: bytes) -> Reply:
         """A plain reply; bytes that are not one raise `UpstreamMalformed`."""

@@ -143,6 +143,19 @@ class ScoreView(BaseModel):
     spans: list[dict[str, Any]] | None
 
 
+class AttemptView(BaseModel):
+    """A reply that was asked for and that the client did not get."""
+
+    number: int = Field(description="Which reply of the exchange, from 1.")
+    upstream: str
+    response_id: str | None
+    model: str | None
+    error_code: str | None = Field(description="Why it did not come; null where it was vetoed.")
+    choices: list[dict[str, Any]]
+    usage: dict[str, Any] | None
+    scores: list[ScoreView]
+
+
 class InteractionView(BaseModel):
     """One exchange as it is recorded."""
 
@@ -170,6 +183,9 @@ class InteractionView(BaseModel):
     choices: list[dict[str, Any]] | None
     usage: dict[str, Any] | None
     timings: dict[str, float] | None
+    attempts: list[AttemptView] | None = Field(
+        description="Replies set aside on the way to this one, by `action: regenerate`."
+    )
     scores: list[ScoreView]
     feedback: list[FeedbackView] | None = Field(
         default=None, description="The newest of each rater; only where one exchange is asked for."

@@ -159,7 +159,7 @@ def test_a_score_without_the_rules_head_is_a_failure() -> None:
 
 
 def test_the_hardest_action_of_the_vetoing_rules_holds() -> None:
-    """`error` beats `replace` beats `annotate`, among those that veto."""
+    """The hardest among those that veto, not among all that are there."""
     rules = {
         "toxic": {"veto": 0.5, "action": "annotate"},
         "harm": {"veto": 0.5, "action": "error"},
@@ -198,11 +198,12 @@ def test_settings_become_fields() -> None:
     found = policy(
         mode="shadow", streaming="chase", prompt_scoring="before", deadline_ms=250,
         refusal="No.", veto={"prompt_as": "refusal"},
+        regeneration={"deadline_ms": 1500, "instruction": " Be kind. "},
     )  # fmt: skip
 
     assert found == replace(
         policy(), mode="shadow", streaming="chase", prompt_scoring="before", deadline_s=0.25,
-        refusal="No.", prompt_as="refusal",
+        refusal="No.", prompt_as="refusal", regeneration_s=1.5, instruction="Be kind.",
     )  # fmt: skip
 
 
@@ -307,7 +308,6 @@ def test_a_veto_that_the_model_lacks_is_refused(name: str) -> None:
     [
         ({"toxcity": {"flag": 0.5}}, "reply.toxcity: unknown scorer or head; did you mean `toxic"),
         ({"toxicity.toxc": {"flag": 0.5}}, "unknown scorer or head"),
-        ({"toxicity": {"veto": 0.5, "action": "regenerate"}}, "arrives with a later version"),
         ({"toxicity": {"mode": "twin"}}, "`twin` arrives with a later version"),
         ({"toxicity": {"heads": ["rude"]}}, "reply.toxicity.heads: toxicity has no head 'rude'"),
         ({"injection": {"flag": 0.5}}, "reply.injection: injection has nothing to say of a reply"),
@@ -317,6 +317,13 @@ def test_a_veto_that_the_model_lacks_is_refused(name: str) -> None:
 def test_a_rule_that_cannot_hold_is_refused(rules: dict[str, Any], expected: str) -> None:
     """The message names the rule and what is wrong with it."""
     assert expected in complaint(default={"reply": rules})
+
+
+def test_a_prompt_cannot_be_regenerated() -> None:
+    """Only the upstream's words can be asked for again."""
+    said = complaint(default={"prompt": {"toxicity": {"veto": 0.5, "action": "regenerate"}}})
+
+    assert said.startswith("policies.default.prompt.toxicity.action: a prompt cannot be")
 
 
 def test_a_scorer_without_a_head_for_the_side_is_refused() -> None:
@@ -396,3 +403,46 @@ def test_an_unknown_policy_is_a_bad_request() -> None:
     """The message lists the known ones."""
     with pytest.raises(BadRequest, match="known: default, gpt, messages, strict"):
         several().choose("/v1/messages", "m", requested="nope")
+
+
+ACTIONS = {None: None, "annotate": 1, "regenerate": 2, "replace": 3, "error": 4}
+"""The README's order, from mildest to hardest; None is a rule that does not veto."""
+
+
+@pytest.mark.parametrize("first", ACTIONS)
+@pytest.mark.parametrize("second", ACTIONS)
+@pytest.mark.parametrize("third", ACTIONS)
+def test_of_several_vetoes_the_hardest_action_holds(
+    first: str | None, second: str | None, third: str | None
+) -> None:
+    """Whatever the rules' order, and whatever the rules say that do not veto."""
+    heads = dict(zip(("toxic", "harm", "unsupported"), (first, second, third), strict=True))
+    rules = {
+        name: {"veto": 0.5 if action else 0.999, "action": action or "error", "attempts": 1}
+        for name, action in heads.items()
+    }
+    found = {
+        "toxicity": score("toxicity", toxic=0.9, harm=0.9),
+        "faithfulness": score("faithfulness", unsupported=0.9),
+    }
+
+    verdict = policy(reply=rules).judge(Side.REPLY, found)
+
+    vetoing = [action for action in heads.values() if action]
+    assert verdict.is_veto is bool(vetoing)
+    assert verdict.action == max(vetoing, key=ACTIONS.__getitem__, default="replace")
+    assert verdict.attempts == ("regenerate" in vetoing)
+
+
+def test_the_fewest_attempts_of_the_vetoing_rules_count() -> None:
+    """A rule that has used up its attempts replaces, which is harder than asking again."""
+    rules = {
+        "toxic": {"veto": 0.5, "action": "regenerate", "attempts": 3},
+        "harm": {"veto": 0.5, "action": "regenerate", "attempts": 1},
+        "faithfulness": {"veto": 0.5, "action": "regenerate", "attempts": 2},
+    }
+    judge = policy(reply=rules).judge
+
+    assert judge(Side.REPLY, scores(0.9, 0.9)).attempts == 2
+    harmful = {"toxicity": score("toxicity", toxic=0.9, harm=0.9)}
+    assert judge(Side.REPLY, scores(0.9, 0.9) | harmful).attempts == 1

@@ -9,12 +9,14 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from storage import migrate
 from storage.engine import open_engines
 from storage.errors import SchemaNotCurrent, StoreUnavailable
+from storage.store import Store
 from storage.tables import metadata
+from tests.storage.building import exchange
 from tests.storage.conftest import sqlite_url
 
 
@@ -89,3 +91,61 @@ async def test_downgrade_leaves_no_table(database_url: str) -> None:
     await engines.dispose()
 
     assert left == ["alembic_version"]
+
+
+_FIRST_ROW = """
+INSERT INTO interactions (id, created_us, route, dialect, upstream, model, policy, mode,
+    is_stream, n, status, http_status, verdict, prompt_hash, choices)
+VALUES ('fl_old', 1, '/v1/chat/completions', 'chat', 'default', 'm', 'default', 'enforce',
+    :no, 1, 'completed', 200, 'allow', 'h', '[{"index": 0}]')
+"""
+
+
+async def _migrated(url: str, revision: str, statement: str | None = None) -> list[str]:
+    """Goes to a revision, up or down, and runs a statement there; gives the table's columns."""
+
+    def migrated(connection: Connection) -> list[str]:
+        config = migrate.config()
+        config.attributes["connection"] = connection
+        is_up = MigrationContext.configure(connection).get_current_revision() is None
+        (command.upgrade if is_up else command.downgrade)(config, revision)
+        if statement is not None:
+            connection.execute(text(statement), {"no": False})
+        return [column["name"] for column in inspect(connection).get_columns("interactions")]
+
+    engines = open_engines(url)
+    async with engines.writing.begin() as connection:
+        found = await connection.run_sync(migrated)
+    await engines.dispose()
+    return found
+
+
+async def test_the_second_revision_keeps_what_is_there(blank_url: str) -> None:
+    """Exchanges of the first revision are read back without attempts; new ones may have some."""
+    assert "attempts" not in await _migrated(blank_url, "0001", _FIRST_ROW)
+    with pytest.raises(SchemaNotCurrent, match="0001"):
+        await migrate.check(blank_url)
+
+    await migrate.upgrade(blank_url)
+    store = await Store.open(blank_url)
+    new = exchange(attempts=[{"number": 1}])
+    async with store.writing() as unit:
+        await unit.interactions.add(new)
+    async with store.reading() as unit:
+        old = await unit.interactions.get("fl_old")
+        assert await unit.interactions.get(new.id) == new
+    await store.close()
+
+    assert old is not None
+    assert (old.choices, old.attempts) == ([{"index": 0}], None)
+
+
+async def test_the_second_revision_can_be_taken_back(blank_url: str) -> None:
+    """A downgrade drops the attempts and nothing else."""
+    await _migrated(blank_url, "0001", _FIRST_ROW)
+    await migrate.upgrade(blank_url)
+
+    left = await _migrated(blank_url, "0001", "UPDATE interactions SET n = 2 WHERE id = 'fl_old'")
+
+    assert "attempts" not in left
+    assert left[-1] == "timings"

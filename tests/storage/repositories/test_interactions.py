@@ -22,6 +22,7 @@ FULL = exchange(
     is_stream=True,
     error_code="oops",
     context=["The way is that way."],
+    attempts=[{"number": 1, "choices": [{"index": 0, "message": {"content": "Lost\0."}}]}],
     scores=(score(), score(side="prompt", choice_index=None, risk=None, status="failed")),
 )
 
