@@ -86,7 +86,7 @@ def test_training_learns(config: Config) -> None:
     toxic = [line["loss"]["toxic"] for line in lines if "toxic" in line.get("loss", {})]
     validated = [line["auroc"] for line in lines if "auroc" in line]
 
-    assert toxic[-1] < toxic[0]
+    assert min(toxic[-3:]) < min(toxic[:3])
     assert validated[-1]["toxic"] > 0.75
     assert {line["stage"] for line in lines} == {"first", "second"}
 

@@ -56,7 +56,7 @@ validate_every_steps = 40
 [[stage]]
 name = "first"
 tokens = 60_000
-peak_rate = 2.0e-3
+peak_rate = 1.0e-3
 end_share = 0.5
 [stage.toxicity]
 paper = 0
@@ -65,7 +65,7 @@ closed = 0
 [[stage]]
 name = "second"
 tokens = 90_000
-peak_rate = 2.0e-3
+peak_rate = 1.0e-3
 end_share = 0.0
 [stage.toxicity]
 paper = 0
