@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scorers.errors import ModelError
 from service import dialects
+from service.dialects.base import Dialect
 from service.errors import BadRequest, FairleadError, NotFound, StoreUnavailable
 from service.metrics import Metrics
 from service.middleware import BodyLimit, Outermost, error_headers
@@ -23,7 +24,8 @@ from service.openapi import describe
 from service.parts import Given, open_state
 from service.policy import PolicyError, ThresholdSource
 from service.routes import feedback, health, interactions, moderations, preferences, scoring
-from service.routes.proxy import Proxy, ScoredRoute, proxied_routes
+from service.routes.proxy import ScoredRoute, proxied_routes
+from service.routes.wire import Proxy
 from service.settings import Settings
 from service.sources import ConfigError
 from service.state import KEY, HealthyEngine, state_in
@@ -101,7 +103,7 @@ def create_app(
     app.router.routes[:0] = hot
     app.router.routes.append(rest)
     app.front = _front(app, settings, metrics)
-    _handle_errors(app)
+    _handle_errors(app, scored)
     describe(app, tuple(scored))
     return app
 
@@ -138,10 +140,10 @@ def _version() -> str:
         return "0+source"
 
 
-def _handle_errors(app: FastAPI) -> None:
+def _handle_errors(app: FastAPI, scored: Mapping[str, Dialect]) -> None:
     @app.exception_handler(FairleadError)
-    async def on_error(_: Request, error: FairleadError) -> Response:
-        return error_response(error)
+    async def on_error(request: Request, error: FairleadError) -> Response:
+        return error_response(error, spoken_to(request))
 
     @app.exception_handler(storage_errors.StorageError)
     async def on_storage(_: Request, error: storage_errors.StorageError) -> Response:
@@ -152,14 +154,20 @@ def _handle_errors(app: FastAPI) -> None:
         return error_response(_from_validation(error))
 
     @app.exception_handler(HTTPException)
-    async def on_http(_: Request, error: HTTPException) -> Response:
-        return error_response(_from_http(error), dict(error.headers or {}))
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        return error_response(_from_http(error), spoken_to(request), headers=headers)
+
+    def spoken_to(request: Request) -> Dialect | None:
+        return dialects.spoken(scored, request.url.path, request.scope["headers"])
 
 
-def error_response(error: FairleadError, headers: dict[str, str] | None = None) -> Response:
-    """An error in OpenAI's envelope."""
+def error_response(
+    error: FairleadError, dialect: Dialect | None = None, *, headers: dict[str, str] | None = None
+) -> Response:
+    """An error in the envelope of the dialect, else in OpenAI's."""
     return Response(
-        orjson.dumps(error.to_dict()),
+        orjson.dumps(error.to_dict()) if dialect is None else dialect.error(error),
         status_code=error.status,
         headers=error_headers(error) | (headers or {}),
         media_type="application/json",

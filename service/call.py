@@ -80,13 +80,18 @@ class Answer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, ready to go: what is known of it, where it goes, and with which headers."""
+    """One request, ready to go: what is known of it, where it goes, and with which headers.
+
+    `path` is set where it is not the dialect's for the route.
+    """
 
     run: Run
     dialect: Dialect
     target: Target
     headers: Headers
     query: str = ""
+    method: str = "POST"
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +114,10 @@ async def send(upstream: Upstream, call: Call, *, body: bytes | None = None) -> 
         headers = [(k, v) for k, v in headers if k.lower() != "idempotency-key"]
     reply = await upstream.send(
         call.target,
-        call.dialect.upstream_paths[ask.route],
-        method="POST",
+        call.path or call.dialect.upstream_paths[ask.route],
+        method=call.method,
         headers=headers,
-        body=ask.body if body is None else body,
+        body=(ask.body or None) if body is None else body,
         query=call.query,
     )
     call.run.upstream = reply.upstream

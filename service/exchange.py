@@ -96,7 +96,8 @@ class Ask:
     conversation as `User: ...` / `Assistant: ...` lines; `context` the sources
     that the reply is held against; `context_left_out` is how many older ones a
     limit left out. A request of several prompts has its `questions`, each with
-    an equal share of the `n` choices, in order.
+    an equal share of the `n` choices, in order. With `is_stored` the reply was
+    made before and is fetched again.
     """
 
     route: str
@@ -116,6 +117,7 @@ class Ask:
     params: dict[str, Any] = field(default_factory=dict)
     extension: Extension = field(default_factory=Extension)
     questions: tuple[Question, ...] = ()
+    is_stored: bool = False
 
     def question(self, choice: int) -> Question:
         """What a choice answers."""

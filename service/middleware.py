@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.dialects import spoken
 from service.dialects.base import Dialect
 from service.errors import BodyTooLarge, FairleadError, Overloaded
 from service.metrics import Metrics
@@ -76,7 +77,7 @@ class Outermost:
 
     async def _answer(self, scope: Scope, send: Send, error: FairleadError) -> None:
         """Tells an error in the form of the route's dialect, OpenAI's where it has none."""
-        dialect = self._proxied.get(scope["path"])
+        dialect = spoken(self._proxied, scope["path"], scope["headers"])
         body = orjson.dumps(error.to_dict()) if dialect is None else dialect.error(error)
         await _send(send, error, body)
 

@@ -26,14 +26,14 @@ from service.flow import Flow
 from service.judge import Judge
 from service.metrics import Metrics
 from service.policy import (
-    Policies,
     ScorerHeads,
     ThresholdSource,
     check_names,
     compile_policies,
 )
+from service.recall import Recall
 from service.recorder import Recorder
-from service.routes.proxy import Proxy
+from service.routes.wire import Proxy
 from service.routing import Router
 from service.settings import Scoring, Settings
 from service.sources import ConfigError
@@ -146,7 +146,15 @@ async def open_state(
         access=access,
         policies=policies,
         engine=engine,
-        proxy=_proxy(settings, flow, upstream=upstream, policies=policies, access=access),
+        proxy=Proxy(
+            flow=flow,
+            upstream=upstream,
+            targets=targets(settings),
+            policies=policies,
+            access=access,
+            read_limits=_read_limits(settings),
+            recall=Recall(store, writer),
+        ),
         clock=given.clock,
     )
 
@@ -234,21 +242,12 @@ async def _open_upstream(settings: Settings, stack: AsyncExitStack) -> Upstream:
     return upstream
 
 
-def _proxy(
-    settings: Settings, flow: Flow, *, upstream: Upstream, policies: Policies, access: Access
-) -> Proxy:
-    return Proxy(
-        flow=flow,
-        upstream=upstream,
-        targets=targets(settings),
-        policies=policies,
-        access=access,
-        read_limits=ReadLimits(
-            max_depth=settings.limits.depth,
-            max_choices=settings.limits.choices,
-            max_context_items=settings.limits.context_items,
-            source_pattern=settings.context_pattern,
-        ),
+def _read_limits(settings: Settings) -> ReadLimits:
+    return ReadLimits(
+        max_depth=settings.limits.depth,
+        max_choices=settings.limits.choices,
+        max_context_items=settings.limits.context_items,
+        source_pattern=settings.context_pattern,
     )
 
 

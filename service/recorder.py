@@ -185,8 +185,11 @@ class Recorder:
         """Keeps the exchange's record.
 
         Raises `StoreUnavailable` where it cannot be kept and the record is strict;
-        a relaxed one is logged as lost and counted by the writer.
+        a relaxed one is logged as lost and counted by the writer. A stored reply that is
+        fetched before it is there has no record.
         """
+        if run.ask.is_stored and not any(any(texts) for texts in run.delivered.values()):
+            return
         began = time.monotonic()
         run.timings.total_s = began - run.timings.started
         record = interaction(run)
@@ -215,7 +218,8 @@ def interaction(run: Run) -> InteractionRecord:
     return InteractionRecord(
         id=run.id,
         created_us=run.created_us,
-        response_ids=(run.reply_id,) if run.reply_id else (),
+        # The reply's id stays with the exchange that made it.
+        response_ids=(run.reply_id,) if run.reply_id and not ask.is_stored else (),
         route=ask.route,
         dialect=ask.dialect,
         upstream=run.upstream,

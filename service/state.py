@@ -14,7 +14,7 @@ from service.access import Access, Caller, Scope
 from service.judge import ScoringEngine
 from service.metrics import Metrics
 from service.policy import Policies
-from service.routes.proxy import Proxy
+from service.routes.wire import Proxy
 from service.settings import Settings
 from storage.store import Store
 from storage.writer import Writer

@@ -6,7 +6,7 @@ come in by the same door as foreign ones: an entry point that names the class.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from service.dialects.base import Dialect
@@ -37,6 +37,21 @@ def by_route(names: Iterable[str] = NAMES) -> dict[str, Dialect]:
     for dialect in load(names):
         for route in dialect.routes:
             found.setdefault(route, dialect)
+    return found
+
+
+def spoken(
+    dialects: Mapping[str, Dialect], path: str, headers: Iterable[tuple[bytes, bytes]]
+) -> Dialect | None:
+    """The dialect in which a client expects its errors, by our routes; None is OpenAI's envelope.
+
+    It is that of the route or of the one above it. Anthropic's clients name their version on
+    every route; header names are in lower case.
+    """
+    above = (route for route in dialects if path == route or path.startswith(f"{route}/"))
+    found = dialects.get(next(above, ""))
+    if found is None and any(name == b"anthropic-version" for name, _ in headers):
+        return dialects.get("/v1/messages")
     return found
 
 

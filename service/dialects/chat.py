@@ -42,6 +42,7 @@ class Chat:
 
     name = "chat"
     routes = (ROUTE,)
+    stored_routes = (f"{ROUTE}/{{id}}",)
     upstream_paths: Mapping[str, str] = {ROUTE: "/chat/completions"}
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:

@@ -50,6 +50,7 @@ class Responses:
 
     name = "responses"
     routes = (ROUTE,)
+    stored_routes = (f"{ROUTE}/{{id}}", f"{ROUTE}/{{id}}/cancel")
     upstream_paths: Mapping[str, str] = {ROUTE: "/responses"}
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:

@@ -1,83 +1,37 @@
-"""The proxied routes: read the request, hand it to the flow, send what comes back.
-
-Plain ASGI: nothing here buffers a stream, and a client that goes away cancels
-its exchange.
-"""
+"""The proxied routes: read the request, hand it to the flow, send what comes back."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 import orjson
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from service.access import Access, Caller, without_own_keys
+from service.access import Caller
 from service.call import JSON_HEADERS, Call, head
-from service.dialects.base import Dialect, ReadLimits
+from service.dialects.base import Dialect
 from service.errors import FairleadError
 from service.exchange import Ask, Status, Timings
-from service.flow import Flow
 from service.middleware import error_headers
-from service.policy import Policies
 from service.recorder import Run
-from service.upstream import Headers, Target, Upstream, choose
+from service.routes.stored import StoredRoute
+from service.routes.wire import (
+    AsgiClient,
+    ClientGone,
+    FindProxy,
+    Proxy,
+    chunks_of,
+    headers_of,
+    read_body,
+    until_gone,
+)
+from service.upstream import Target, choose
 from storage.ids import new_id, now_us
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-
-
-class ClientGone(Exception):
-    """The client left before its request was read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """What the proxied routes need; built when the service starts."""
-
-    flow: Flow
-    upstream: Upstream
-    targets: tuple[Target, ...]
-    policies: Policies
-    access: Access
-    read_limits: ReadLimits
-
-
-FindProxy = Callable[[Scope], Proxy]
-
-
-class AsgiClient:
-    """The client behind one ASGI request."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.has_started = False
-        self.is_over = False
-
-    async def start(self, status: int, headers: Headers) -> None:
-        """Sends the head."""
-        self.has_started = True
-        raw = [(k.encode("latin-1"), v.encode("utf-8", "surrogateescape")) for k, v in headers]
-        await self._send({"type": "http.response.start", "status": status, "headers": raw})
-
-    async def send(self, data: bytes) -> None:
-        """Sends some of the body."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-
-    async def finish(self) -> None:
-        """Ends the body."""
-        self.is_over = True
-        await self._send({"type": "http.response.body", "body": b""})
-
-    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
-        """Sends a whole answer at once."""
-        self.is_over = True
-        await self.start(status, [*headers, ("content-length", str(len(body)))])
-        await self._send({"type": "http.response.body", "body": body})
 
 
 class ScoredRoute:
@@ -105,11 +59,11 @@ class ScoredRoute:
         proxy = self._find(scope)
         started = time.monotonic()
         caller = await proxy.access.identify(scope["headers"], "proxy")
-        call = await self._call(proxy, scope, caller, await _read(receive))
+        call = await self._call(proxy, scope, caller, await read_body(receive))
         call.run.timings.started = started
         call.run.timings.parse_s = time.monotonic() - started
         scope.setdefault("state", {})["model"] = call.run.ask.model
-        await _until_gone(receive, client, proxy.flow.run(call, client))
+        await until_gone(receive, client, proxy.flow.run(call, client))
 
     async def _call(self, proxy: Proxy, scope: Scope, caller: Caller, body: bytes) -> Call:
         try:
@@ -133,7 +87,7 @@ class ScoredRoute:
             key_id=caller.key_id,
         )
         query = scope["query_string"].decode("latin-1")
-        return Call(run, self._dialect, target, _headers(scope), query)
+        return Call(run, self._dialect, target, headers_of(scope), query)
 
     async def _reject(self, proxy: Proxy, caller: Caller, error: FairleadError) -> None:
         """A request that cannot be run is recorded too, without its text."""
@@ -166,18 +120,18 @@ class PassThrough:
         with suppress(ClientGone):
             target, body = await self._target(proxy, scope, receive)
             work = self._pass(proxy, target, scope, body=body, client=client, caller=caller)
-            await (_until_gone(receive, client, work) if isinstance(body, bytes) else work)
+            await (until_gone(receive, client, work) if isinstance(body, bytes) else work)
 
     async def _target(
         self, proxy: Proxy, scope: Scope, receive: Receive
     ) -> tuple[Target, bytes | AsyncIterator[bytes]]:
         kind = dict(scope["headers"]).get(b"content-type", b"")
         if scope["method"] in ("GET", "DELETE") or kind.startswith(b"application/json"):
-            body = await _read(receive)
+            body = await read_body(receive)
             model = _model(body)
             scope.setdefault("state", {})["model"] = model
             return (choose(proxy.targets, model) if model else proxy.targets[0]), body
-        return proxy.targets[0], _chunks(receive)
+        return proxy.targets[0], chunks_of(receive)
 
     async def _pass(
         self,
@@ -194,7 +148,7 @@ class PassThrough:
             target,
             scope["path"].removeprefix("/v1"),
             method=scope["method"],
-            headers=_headers(scope),
+            headers=headers_of(scope),
             body=body or None,
             query=scope["query_string"].decode("latin-1"),
             is_decoded=False,
@@ -213,62 +167,16 @@ class PassThrough:
 
 
 def proxied_routes(find: FindProxy, dialects: dict[str, Dialect]) -> list[BaseRoute]:
-    """The scored routes, then the one that takes all the rest below `/v1`."""
+    """The scored routes, those of stored replies, then the one that takes the rest below `/v1`."""
     scored: list[BaseRoute] = [
         Route(route, ScoredRoute(route, dialect, find), methods=["POST"])
         for route, dialect in dialects.items()
     ]
+    for dialect in dict.fromkeys(dialects.values()):
+        for route in getattr(dialect, "stored_routes", ()):
+            stored = StoredRoute(route, dialect, find)
+            scored.append(Route(route, stored, methods=["GET", "POST"]))
     return [*scored, Route("/v1/{path:path}", PassThrough(find), methods=METHODS)]
-
-
-async def _until_gone(receive: Receive, client: AsgiClient, work: object) -> None:
-    """Does the work, cancelled as soon as the client goes away."""
-    task = asyncio.current_task()
-    assert task is not None
-    is_gone = False
-
-    async def watch() -> None:
-        nonlocal is_gone
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        if not client.is_over:
-            is_gone = True
-            task.cancel()
-
-    watcher = asyncio.create_task(watch(), name="fairlead-watch")
-    try:
-        await work  # type: ignore[misc]
-    except asyncio.CancelledError:
-        if not is_gone or task.uncancel() > 0:
-            raise
-    finally:
-        watcher.cancel()
-
-
-async def _read(receive: Receive) -> bytes:
-    first = await receive()
-    if first["type"] == "http.disconnect":
-        raise ClientGone
-    body: bytes = first.get("body", b"")
-    if not first.get("more_body", False):
-        return body
-    return body + b"".join([part async for part in _chunks(receive)])
-
-
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
-    has_more = True
-    while has_more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        has_more = message.get("more_body", False)
-        if body := message.get("body", b""):
-            yield body
-
-
-def _headers(scope: Scope) -> Headers:
-    pairs = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"]]
-    return without_own_keys(pairs)
 
 
 def _model(body: bytes) -> str | None:

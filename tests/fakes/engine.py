@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from scorers.errors import ScorerError
 from scorers.types import Score, Side, Span, Subject
+from service.access import Caller
 from storage.errors import StorageError
 from storage.records import InteractionRecord
 
@@ -105,3 +106,8 @@ class ListWriter:
             await self.gate.wait()
         if all(record.id != kept.id for kept in self.records):
             self.records.append(record)
+
+    async def recall(self, reply_id: str, caller: Caller) -> InteractionRecord | None:
+        """The newest record of a reply."""
+        found = (r for r in self.records[::-1] if reply_id in r.response_ids)
+        return next(found, None)

@@ -22,7 +22,8 @@ from service.metrics import Metrics
 from service.middleware import Outermost
 from service.policy import Policies, Policy
 from service.recorder import Recorder
-from service.routes.proxy import Proxy, proxied_routes
+from service.routes.proxy import proxied_routes
+from service.routes.wire import Proxy
 from service.upstream import Headers, Target
 from service.veto import WindowLimits
 from tests.fakes.engine import ListWriter, WordEngine

@@ -24,7 +24,8 @@ from service.metrics import Metrics
 from service.middleware import BodyLimit, Outermost
 from service.policy import Policies, Policy, Rule
 from service.recorder import Recorder
-from service.routes.proxy import Proxy, proxied_routes
+from service.routes.proxy import proxied_routes
+from service.routes.wire import Proxy
 from service.routing import Router
 from service.upstream import AiohttpUpstream, Target, UpstreamTimeouts
 from service.veto import WindowLimits
@@ -127,6 +128,7 @@ async def running(setting: Setting) -> AsyncIterator[Running]:
         policies=Policies({"default": setting.policy}),
         access=Access(NoKeys(), is_required=False),
         read_limits=ReadLimits(source_pattern=setting.source_pattern),
+        recall=setting.writer.recall,
     )
     around = [
         Middleware(Outermost, metrics=metrics, max_exchanges=1000, proxied=by_route()),

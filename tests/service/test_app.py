@@ -334,6 +334,25 @@ async def test_a_key_chooses_its_policies_only(
     assert [item["http_status"] for item in listed] == [status]
 
 
+async def test_anthropic_s_clients_get_its_envelope(tmp_path: Path) -> None:
+    """A missing key is told in the form that the client reads, also beside the scored route."""
+    settings = local_settings(tmp_path, access={"required": True})
+    async with serving_locally(settings) as local:
+        count = await local.client.post("/v1/messages/count_tokens", json=ASK)
+        models = await local.client.get("/v1/models", headers={"anthropic-version": "2023-06-01"})
+        wrong = await local.client.options("/v1/messages/count_tokens")
+        openai = await local.client.get("/v1/models")
+
+    for got in (count, models):
+        assert got.status_code == 401
+        assert (got.json()["type"], got.json()["error"]["type"]) == (
+            "error",
+            "authentication_error",
+        )
+    assert (wrong.status_code, wrong.json()["type"]) == (405, "error")
+    assert openai.json()["error"]["code"] == "invalid_api_key"
+
+
 async def test_a_thumb_right_after_the_reply_finds_it(tmp_path: Path, upstream: Upstream) -> None:
     """Under a strict record the reply's own id is known before the client can use it."""
     settings = local_settings(tmp_path, upstreams=[{"url": upstream.url}])

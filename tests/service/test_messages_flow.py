@@ -401,6 +401,29 @@ async def test_our_own_errors_have_the_route_own_envelope() -> None:
     ]  # fmt: skip
 
 
+async def test_errors_beside_the_route_have_its_envelope_too() -> None:
+    """Counting tokens, batches, and every route of a client that names Anthropic's version."""
+    version = {"anthropic-version": "2023-06-01"}
+    async with running(Setting(closed_port_url(), body_bytes=1000)) as proxy:
+        answers = [
+            await proxy.client.post(f"{ROUTE}/count_tokens", json=ask()),
+            await proxy.client.post(f"{ROUTE}/count_tokens", json=ask("x" * 2000)),
+            await proxy.client.get(f"{ROUTE}/batches/b1"),
+            await proxy.client.get("/v1/models", headers=version),
+        ]
+        openais = await proxy.client.get("/v1/models")
+
+    assert [answer.status_code for answer in answers] == [502, 413, 502, 502]
+    told = [(body["type"], body["error"]["type"]) for body in map(httpx.Response.json, answers)]
+    assert told == [
+        ("error", "api_error"),
+        ("error", "request_too_large"),
+        ("error", "api_error"),
+        ("error", "api_error"),
+    ]
+    assert openais.json()["error"]["code"] == "upstream_refused"
+
+
 async def test_an_unknown_model_is_not_found(upstream: Upstream) -> None:
     """404 with the type that its clients know."""
     targets = (Target("t", upstream.url, models=("other",)),)
