@@ -188,12 +188,12 @@ def _context(row: Row, where: str) -> tuple[str, ...]:
 def risks(
     scored: Sequence[tuple[Subject, dict[str, Score]]], heads: dict[str, tuple[str, ...]]
 ) -> dict[str, float | None]:
-    """One `SCORER.HEAD` per head: the reply's risk, else the prompt's, else null."""
+    """One `SCORER.HEAD` per head: what was read of the reply, else of the prompt, else null."""
     found: dict[str, float | None] = {
         f"{scorer}.{head}": None for scorer, names in heads.items() for head in names
     }
     for _, scores in sorted(scored, key=lambda pair: pair[0].side is Side.REPLY):
         for name, score in scores.items():
-            for head, risk in score.heads.items() if score.is_applicable else ():
-                found[f"{name}.{head}"] = round(risk, 6)
+            own = {f"{name}.{head}": round(risk, 6) for head, risk in score.heads.items()}
+            found |= {column: risk for column, risk in own.items() if column in found}
     return found

@@ -18,6 +18,7 @@ from scorers.engine import Engine
 from scorers.types import Score, Subject
 from service.commands import examples
 from service.commands.failures import UsageError
+from service.commands.sentence_risks import explain
 from service.commands.terminal import say, settings_of, show
 from service.parts import engine_limits, load_model
 from service.settings import Settings
@@ -53,22 +54,24 @@ async def scoring(settings: Settings) -> AsyncIterator[tuple[Engine, LoadedModel
 async def _score_one(settings: Settings, args: argparse.Namespace) -> int:
     row = {"prompt": args.prompt, "response": args.response, "context": args.context}
     async with scoring(settings) as (engine, _):
-        subjects = examples.subjects(row)
-        scores = await engine.score_many(subjects)
-    found = [score for one in scores for score in one.values()]
+        explained = await explain(engine, examples.subjects(row))
     if args.json:
-        say(orjson.dumps([score.to_dict() for score in found], option=orjson.OPT_INDENT_2).decode())
-    else:
-        show(("side", "scorer", "head", "risk", "spans"), [r for s in found for r in _rows(s)])
+        found = [score for one in explained for score in one.to_json()]
+        say(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        return 0
+    scores = [score for one in explained for score in one.scores.values()]
+    show(("side", "scorer", "head", "risk", "remarks"), [r for s in scores for r in _rows(s)])
+    say("\n".join(["", *(line for one in explained for line in one.lines())]))
     return 0
 
 
 def _rows(score: Score) -> list[tuple[str, ...]]:
-    if not score.is_applicable:
-        return [(score.side.value, score.scorer, "", score.reason or "not_applicable", "")]
     spans = ", ".join(f"{span.start}-{span.end} {span.risk:.2f}" for span in score.spans)
+    reason = "" if score.is_applicable else score.reason or "not_applicable"
+    if not score.heads:
+        return [(score.side.value, score.scorer, "", reason, "")]
     return [
-        (score.side.value, score.scorer, head, f"{risk:.4f}", spans)
+        (score.side.value, score.scorer, head, f"{risk:.4f}", spans or reason)
         for head, risk in score.heads.items()
     ]
 

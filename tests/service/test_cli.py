@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,7 +28,7 @@ from storage.keys import hash_key
 from storage.records import ComparisonRecord, KeyRecord
 from storage.store import Store
 from tests.fakes.local import exchange
-from tests.fakes.tiny_model import write_tiny_model
+from tests.fakes.tiny_model import SEVEN_HEADS, write_tiny_model
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -245,6 +246,71 @@ def test_one_exchange_is_scored(run: Run, model: str) -> None:
     found = {(one["side"], one["scorer"]): one for one in json.loads(text)}
     assert 0 <= found["reply", "toxicity"]["risk"] <= 1
     assert "risk" not in found["reply", "faithfulness"]
+
+
+@pytest.fixture(scope="module")
+def whole_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a small model that has every head."""
+    return str(write_tiny_model(tmp_path_factory.mktemp("whole"), heads=SEVEN_HEADS))
+
+
+def test_a_score_names_its_sentences(run: Run, whole_model: str) -> None:
+    """JSON gives each sentence's place and risk, and spans where a scorer has its own."""
+    said = f"The good warm fine one. {'bad ' * 20}. {'made up ' * 9}."
+    given = ("score", "--model", whole_model, "--response", said, "--prompt", "a")
+
+    _, text, _ = run(*given, "--context", "good warm", "--json")
+
+    found = {(one["side"], one["scorer"]): one for one in json.loads(text)}
+    toxic = found["reply", "toxicity"]["sentences"]
+    assert [said[one["start"] : one["end"]][:4] for one in toxic] == ["The ", "bad ", "made"]
+    assert max(toxic, key=lambda one: one["risk"]) == toxic[1]
+    assert "sentences" not in found["reply", "faithfulness"]
+    [span, *_] = found["reply", "faithfulness"]["spans"]
+    assert span["start"] <= said.index("made") < span["end"]
+    assert found["reply", "confidence"]["status"] == "no_outcomes"
+    assert {"expressed"} == set(found["reply", "confidence"]["sentences"][0]["heads"])
+    assert set(found["prompt", "sycophancy"]["heads"]) == {"view"}
+
+
+def test_a_score_is_shown_sentence_by_sentence(run: Run, whole_model: str) -> None:
+    """The table names every sentence, shortened, with what each scorer says of it."""
+    said = f"Good one. {'surely ' * 20}."
+
+    code, table, _ = run("score", "--model", whole_model, "--response", said, "--prompt", "think a")
+
+    *whole, blank, prompt, _, good, of_good, sure, of_sure = table.splitlines()
+    assert (code, blank, prompt, good) == (0, "", "prompt: think a", "reply: Good one.")
+    assert sure == f"reply: {('surely ' * 20)[:69].rstrip()}…"
+    for line in (of_good, of_sure):
+        assert re.fullmatch(
+            r"  toxicity 0\.\d\d, sycophancy 0\.\d\d, confidence expressed 0\.\d\d", line
+        )
+    assert float(of_sure[-4:]) > float(of_good[-4:]) + 0.3
+    assert any("no_outcomes" in line and "expressed" in line for line in whole)
+
+
+def test_a_file_gets_a_column_for_every_head(run: Run, whole_model: str, tmp_path: Path) -> None:
+    """Sycophancy needs a prompt, confidence only a reply; what was not read is null."""
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows = [{"prompt": "a", "response": "agree"}, {"response": "surely"}, {"prompt": "think"}]
+    source.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+
+    argv = ("score", "--model", whole_model, "--input", str(source), "--output", str(target))
+    assert run(*argv)[0] == 0
+
+    found = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    columns = [name for name in found[0] if "." in name]
+    assert columns == [
+        "toxicity.toxic",
+        "toxicity.harm",
+        "toxicity.injection",
+        "faithfulness.unsupported",
+        "sycophancy.sycophantic",
+        "confidence.expressed",
+    ]
+    assert [row["sycophancy.sycophantic"] is None for row in found] == [False, True, True]
+    assert [row["confidence.expressed"] is None for row in found] == [False, False, True]
 
 
 ROWS: list[dict[str, Any]] = [
