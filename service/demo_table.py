@@ -51,7 +51,7 @@ class Result:
 
 def verdict_table(results: Sequence[Result]) -> Table:
     """One line for each exchange: its risks, the verdict, what the client got."""
-    found = {key: None for result in results for key in result.risks}
+    found = {key for one in results for key, risk in one.risks.items() if risk is not None}
     columns = sorted(found, key=lambda key: (key[0] != "prompt", key[1]))
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     for heading in ("exchange", "written as", "form"):
