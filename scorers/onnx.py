@@ -161,17 +161,24 @@ def _checked(model_dir: Path, files: Mapping[str, Mapping[str, str]], provider: 
     key = "cpu" if provider == "cpu" else "cuda"
     if key not in files:
         raise ModelError(f"the model in {model_dir} has no file for {key}; ask for cpu")
-    path = model_dir / files[key]["path"]
+    entry = files[key]
+    if weights := entry.get("weights"):
+        _expect_digest(model_dir / weights, entry["weights_sha256"])
+    path = model_dir / entry["path"]
+    _expect_digest(path, entry["sha256"])
+    return path
+
+
+def _expect_digest(path: Path, wanted: str) -> None:
     if not path.is_file():
         raise ModelError(f"{path} is missing; install the model anew")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != files[key]["sha256"]:
+    if digest != wanted:
         raise ModelError(
             f"{path} is corrupt or was changed: its sha256 is {digest[:12]}..., heads.json "
-            f"says {files[key]['sha256'][:12]}...; install the model anew"
+            f"says {wanted[:12]}...; install the model anew"
         )
-    return path
 
 
 def _create(path: Path, provider: Provider, threads: int | None) -> ort.InferenceSession:

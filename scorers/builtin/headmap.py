@@ -76,11 +76,16 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One file of the model: its name beside `heads.json`, its precision and its digest."""
+    """One file of the model: its name beside `heads.json`, its precision and its digest.
+
+    `weights` is the file that it reads its weights from, empty where it holds them itself.
+    """
 
     path: str
     precision: str
     sha256: str
+    weights: str = ""
+    weights_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""`python -m scorers.training.export [PRECISION]`: a checkpoint into the model folder.
+"""`python -m scorers.training.export [PRECISION]...`: a checkpoint into the model folder.
 
-`int8` (the default, for CPUs), `fp32`, or `fp16` (for CUDA). Writes `model.PRECISION.onnx`, the
-tokenizer and `heads.json`; calibration and thresholds that are there already stay until
-`calibrate` renews them.
+`int8` (for CPUs) and `fp16` (for CUDA) unless told; `fp32` to compare with. Writes
+`model.PRECISION.onnx`, `weights.bin`, the tokenizer and `heads.json`; calibration and thresholds
+that are there already stay until `calibrate` renews them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ import torch
 from tokenizers import Tokenizer
 
 from scorers.training.config import Config, load_config
-from scorers.training.graph import Weights, build
+from scorers.training.graph import Weights, build, share_weights
 from scorers.training.pretrained import attention_heads, encoder_folder
 
+SHIPPED = ("int8", "fp16")
 _PROVIDERS = {"int8": "cpu", "fp32": "cpu", "fp16": "cuda"}
+_WEIGHTS = "weights.bin"
 
 
 def checkpoint_weights(path: Path) -> Weights:
@@ -105,40 +107,63 @@ def save_tokenizer(folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
 
 
-def export(config: Config, checkpoint: Path, precision: str) -> Path:
-    """Writes the model folder; the path of the ONNX file."""
+def export(config: Config, checkpoint: Path, precisions: Sequence[str] = SHIPPED) -> list[Path]:
+    """Writes the model folder, the files of the precisions among it; their paths.
+
+    `int8` and `fp16` read their weights from one `weights.bin`.
+    """
     weights = checkpoint_weights(checkpoint)
-    model = build(
-        weights,
-        precision=precision,
-        max_tokens=config.max_tokens,
-        attention_heads=attention_heads(),
-    )
     config.model.mkdir(parents=True, exist_ok=True)
-    file = config.model / f"model.{precision}.onnx"
-    file.write_bytes(model.SerializeToString())
+    made = {
+        precision: build(
+            weights,
+            precision=precision,
+            max_tokens=config.max_tokens,
+            attention_heads=attention_heads(),
+        )
+        for precision in precisions
+    }
+    shared = share_weights([m for p, m in made.items() if p != "fp32"], _WEIGHTS)
+    if shared:
+        (config.model / _WEIGHTS).write_bytes(shared)
+    for precision, model in made.items():
+        (config.model / f"model.{precision}.onnx").write_bytes(model.SerializeToString())
     save_tokenizer(config.model)
+    _describe(config, weights["head.weight"].shape[1] // 2, precisions)
+    return [config.model / f"model.{precision}.onnx" for precision in precisions]
+
+
+def _describe(config: Config, hidden: int, precisions: Sequence[str]) -> None:
+    """Writes `heads.json`; what calibration wrote for heads that are still there stays."""
     path = config.model / "heads.json"
-    fresh = description(config, weights["head.weight"].shape[1] // 2)
+    fresh = description(config, hidden)
     raw = json.loads(path.read_text(encoding="utf-8")) if path.exists() else fresh
-    raw |= {name: fresh[name] for name in ("heads", "scorers")}
+    raw |= {name: fresh[name] for name in ("name", "version", "max_tokens", "heads", "scorers")}
     raw["calibration"] = fresh["calibration"] | raw["calibration"]
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    raw["files"][_PROVIDERS[precision]] = {
-        "path": file.name,
-        "precision": precision,
-        "sha256": digest,
+    raw["files"] = {
+        _PROVIDERS[precision]: _entry(config.model, precision) for precision in precisions
     }
     path.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
-    return file
+
+
+def _entry(folder: Path, precision: str) -> dict[str, str]:
+    file = f"model.{precision}.onnx"
+    entry = {"path": file, "precision": precision, "sha256": _digest(folder / file)}
+    if precision != "fp32":
+        entry |= {"weights": _WEIGHTS, "weights_sha256": _digest(folder / _WEIGHTS)}
+    return entry
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def main() -> None:
     """Exports the last checkpoint."""
     config = load_config()
-    precision = sys.argv[1] if len(sys.argv) > 1 else "int8"
-    file = export(config, config.work / "last.pt", precision)
-    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    precisions = sys.argv[1:] or SHIPPED
+    for file in export(config, config.work / "last.pt", precisions):
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,26 @@
 """The network as an ONNX graph, written node by node so that each precision is under control.
 
-In `int8` every activation row (one token of one text) is quantised with a scale of its own, so a
-text's result does not depend on what it is batched with, and weights keep to seven bits, so that
-the sums of CPUs without VNNI do not saturate and all CPUs add up the same integers.
+`int8` and `fp16` have the same weights, rounded to integers; `share_weights` lets their files read
+them from one. In `int8` every activation row (one token of one text) is quantised with a scale of
+its own, so a text's result does not depend on what it is batched with, and weights keep to seven
+bits, so that the sums of CPUs without VNNI do not saturate and all CPUs add up the same integers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 
 _MS = "com.microsoft"
 _WEIGHT_LIMIT = 63.0
 _ROW_LIMIT = 127.0
 _EPSILON = 1e-12
+_PAGE = 4096
 Weights = Mapping[str, NDArray[np.float32]]
 
 
@@ -65,12 +68,15 @@ class Graph:
 
     def linear(self, x: str, name: str, weight: NDArray[np.float32]) -> str:
         """`x` times a weight of shape (in, out), without bias."""
-        if self.precision != "int8":
+        if self.precision == "fp32":
             return self.op("MatMul", [x, self.const(f"{name}.weight", weight)], name)
-        ints, scale = self.quantised(x)
         size = np.maximum(np.abs(weight).max(axis=0), 1e-9) / _WEIGHT_LIMIT
         packed = self.const(f"{name}.weight", np.round(weight / size).astype(np.int8))
         sizes = self.const(f"{name}.size", size.astype(np.float32))
+        if self.precision == "fp16":
+            floats = self.op("Cast", [packed], f"{name}.floats", to=self.elem)
+            return self.op("MatMul", [x, self.op("Mul", [floats, sizes], f"{name}.real")], name)
+        ints, scale = self.quantised(x)
         inputs = [ints, packed, "one", sizes, "zero"]
         product = self.op("MatMulIntegerToFloat", inputs, f"{name}.unscaled", domain=_MS)
         return self.op("Mul", [product, scale], name)
@@ -80,8 +86,8 @@ class Graph:
         return self.const(f"axis{value}", np.array([value], np.int64))
 
     def table(self, name: str, ids: str, weight: NDArray[np.float32]) -> str:
-        """Rows of an embedding table; int8 with a scale a row in `int8`."""
-        if self.precision != "int8":
+        """Rows of an embedding table; integers with a scale a row unless in `fp32`."""
+        if self.precision == "fp32":
             return self.op("Gather", [self.const(name, weight), ids], f"{name}.rows")
         size = np.maximum(np.abs(weight).max(axis=1, keepdims=True), 1e-9) / _ROW_LIMIT
         packed = self.const(name, np.round(weight / size).astype(np.int8))
@@ -168,6 +174,27 @@ def _finish(graph: Graph, x: str, weights: Weights) -> None:
     unit = graph.op("LpNormalization", [mean], "embedding.own", axis=-1, p=2)
     graph.op("Cast", [logits], "logits", to=TensorProto.FLOAT)
     graph.op("Cast", [unit], "embedding", to=TensorProto.FLOAT)
+
+
+def share_weights(models: Sequence[onnx.ModelProto], name: str) -> bytes:
+    """Moves the integer weights of all models into one file called `name`; its content.
+
+    The models must have equal weights under equal names. Raises ValueError where they differ.
+    """
+    content, places = bytearray(), dict[str, tuple[int, bytes]]()
+    for model in models:
+        for tensor in model.graph.initializer:
+            if tensor.data_type != TensorProto.INT8:
+                continue
+            raw = tensor.raw_data
+            offset, known = places.setdefault(tensor.name, (len(content), raw))
+            if known != raw:
+                raise ValueError(f"the models have different weights called {tensor.name}")
+            if offset == len(content):
+                content += raw + bytes(-len(raw) % _PAGE)
+            set_external_data(tensor, name, offset=offset, length=len(raw))
+            tensor.ClearField("raw_data")
+    return bytes(content)
 
 
 def build(

@@ -153,6 +153,18 @@ def test_changed_file(folder: Path) -> None:
         OnnxSession.open(folder)
 
 
+def test_changed_weights(folder: Path) -> None:
+    """Weights beside the file are checked as the file is."""
+    (folder / "weights.bin").write_bytes(b"one")
+    entry = {"weights": "weights.bin", "weights_sha256": _digest(folder / "weights.bin")}
+    describe(folder, sha256=_digest(folder / "model.onnx"), **entry)
+    OnnxSession.open(folder)
+    (folder / "weights.bin").write_bytes(b"two")
+
+    with pytest.raises(ModelError, match=r"weights\.bin is corrupt or was changed"):
+        OnnxSession.open(folder)
+
+
 def test_missing_file(folder: Path) -> None:
     """A described file that is not there is an error that says what to do."""
     (folder / "model.onnx").unlink()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnxruntime as ort
 import pytest
 
-from scorers.training.graph import build
+from scorers.training.graph import build, share_weights
 
 HIDDEN, HEADS, TOKENS = 16, 4, 32
 
@@ -81,11 +83,33 @@ def test_int8_stays_near_fp32() -> None:
     assert np.abs(near - exact).mean() < 0.1 * exact.std()
 
 
-def test_fp16_graph_is_half_the_size() -> None:
-    """The file for CUDA keeps its constants in half precision."""
-    sizes = [
-        len(build(weights(), precision=p, max_tokens=TOKENS, attention_heads=2).SerializeToString())
-        for p in ("fp16", "fp32")
+def test_fp16_stays_near_fp32() -> None:
+    """The graph for CUDA, run on the CPU, gives nearly the logits of fp32."""
+    exact, near = (session(p).run(None, feed([5, 9, 14], 14))[0] for p in ("fp32", "fp16"))
+
+    assert np.abs(near - exact).mean() < 0.05 * exact.std()
+
+
+def test_files_share_their_weights(tmp_path: Path) -> None:
+    """int8 and fp16 read one file of weights and give what they give with weights of their own."""
+    kinds = ("int8", "fp16")
+    made = [build(weights(), precision=p, max_tokens=TOKENS, attention_heads=2) for p in kinds]
+    own = [session(p).run(None, feed([5, 9], 9))[0] for p in kinds]
+    (tmp_path / "weights.bin").write_bytes(share_weights(made, "weights.bin"))
+
+    for kind, model, expected in zip(kinds, made, own, strict=True):
+        path = tmp_path / f"{kind}.onnx"
+        path.write_bytes(model.SerializeToString())
+        found = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        assert found.run(None, feed([5, 9], 9))[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_files_with_other_weights_cannot_share() -> None:
+    """Weights of two checkpoints are not mixed up."""
+    made = [
+        build(weights(seed), precision=p, max_tokens=TOKENS, attention_heads=2)
+        for seed, p in ((1, "int8"), (2, "fp16"))
     ]
 
-    assert sizes[0] < 0.7 * sizes[1]
+    with pytest.raises(ValueError, match="different weights"):
+        share_weights(made, "weights.bin")

@@ -33,7 +33,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
         made = tiny_config(folder)
         prepare_all(made)
         train(made, [])
-        export(made, made.work / "last.pt", "int8")
+        export(made, made.work / "last.pt")
         calibrate(made)
         yield made
 
@@ -132,7 +132,7 @@ def test_exported_model_agrees_with_the_network(config: Config, tmp_path: Path) 
 
     texts = ["You are all worthless.", "The soup was warm and the staff kind.", "Who won in 1990?"]
     exact = replace(config, model=tmp_path)
-    export(exact, config.work / "last.pt", "fp32")
+    export(exact, config.work / "last.pt", ["fp32"])
     rows = [Row(text) for text in texts]
     fine, near = Runner(tmp_path).logits(rows), Runner(config.model).logits(rows)
     run = open_run(config)
