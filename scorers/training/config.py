@@ -45,6 +45,24 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """A short training run with less: without the sources that begin so, with these heads only."""
+
+    name: str
+    drop: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """Short runs that show what a source or a shared encoder brings, each of so many tokens."""
+
+    tokens: int = 0
+    peak_rate: float = 0.0
+    variants: tuple[Variant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that the training commands need to know."""
 
@@ -60,6 +78,7 @@ class Config:
     licences: frozenset[str]
     train: Schedule
     stages: tuple[Stage, ...]
+    ablation: Ablation = Ablation()
 
     def sources(self, task: str) -> dict[str, int]:
         """The task's sources over all stages, each with its largest cap (0: all of it)."""
@@ -93,7 +112,16 @@ def load_config(path: Path | None = None) -> Config:
         licences=frozenset(raw["licences"]["allowed"]),
         train=Schedule(**raw["train"]),
         stages=tuple(_stage(each) for each in raw["stage"]),
+        ablation=_ablation(raw.get("ablation", {})),
     )
+
+
+def _ablation(raw: Mapping[str, Any]) -> Ablation:
+    variants = tuple(
+        Variant(each["name"], tuple(each.get("drop", ())), tuple(each.get("heads", ())))
+        for each in raw.get("variant", ())
+    )
+    return Ablation(raw.get("tokens", 0), raw.get("peak_rate", 0.0), variants)
 
 
 def _stage(raw: Mapping[str, Any]) -> Stage:

@@ -229,18 +229,24 @@ def held_rows(config: Config) -> list[LabelledRow]:
 def tokenise(
     rows: list[LabelledRow], config: Config, tokenizer: Tokenizer
 ) -> dict[str, np.ndarray]:
-    """Flat arrays: `ids` and `types` with `offsets`, `labels` (NaN unknown), `weights`."""
+    """Flat arrays: `ids` and `types` with `offsets`, `labels` (NaN unknown), `weights`.
+
+    `source` holds for each row the index of its source in `names`.
+    """
     tokenizer.enable_truncation(config.max_tokens)
     tokenizer.no_padding()
     pairs = [r.row.text if r.row.pair is None else (r.row.text, r.row.pair) for r in rows]
     encoded = tokenizer.encode_batch(pairs)
     labels = np.array([[r.labels.get(h, np.nan) for h in config.heads] for r in rows], np.float32)
+    names, source = np.unique([r.source for r in rows], return_inverse=True)
     return {
         "ids": np.concatenate([np.array(e.ids, np.int32) for e in encoded]),
         "types": np.concatenate([np.array(e.type_ids, np.int8) for e in encoded]),
         "offsets": np.cumsum([0, *(len(e.ids) for e in encoded)]),
         "labels": labels,
         "weights": np.array([r.weight for r in rows], np.float32),
+        "source": source,
+        "names": names,
     }
 
 

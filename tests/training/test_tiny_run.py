@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from scorers.builtin import HeadMap
-from scorers.training.config import Config
+from scorers.training.config import Config, Variant
 from tests.training.tiny import CLOSED, MEASURED, tiny_config, write_data, write_encoder
 
 pytestmark = pytest.mark.train
@@ -174,3 +174,32 @@ def test_calibration_rises_and_thresholds_fall(config: Config) -> None:
         assert found.y.max() <= 1
     for table in heads.thresholds.values():
         assert all(a >= b for a, b in pairwise(table.risk))
+
+
+def test_variant_leaves_out_what_it_says(config: Config) -> None:
+    """A variant without a source has none of its rows, one with fewer heads no other labels."""
+    from scorers.training.ablate import without
+
+    with np.load(config.rows_file(config.stages[-1])) as found:
+        arrays = dict(found)
+    made = [str(name).startswith("made_") for name in arrays["names"]]
+    rest = without(arrays, Variant("plain", drop=("made_",)), config.heads)
+    alone = without(arrays, Variant("alone", heads=("toxic",)), config.heads)
+
+    assert len(rest["labels"]) == (~np.isin(arrays["source"], np.flatnonzero(made))).sum()
+    assert np.isnan(rest["labels"][:, config.heads.index("expressed")]).all()
+    assert not np.isnan(alone["labels"][:, 0]).any()
+    assert np.isnan(alone["labels"][:, 1:]).all()
+    assert alone["offsets"][-1] == len(alone["ids"])
+
+
+def test_ablation_measures_its_heads(config: Config) -> None:
+    """A short run gives AUROC of the heads that it trained, and leaves the long run alone."""
+    from scorers.training.ablate import measure, table
+
+    before = (config.work / "last.pt").read_bytes()
+    found = measure(config, Variant("alone", heads=("toxic",)))
+
+    assert set(found) == {"toxic"}
+    assert f"| alone | {found['toxic']:.3f} |" in table({"alone": found}, config.heads)
+    assert (config.work / "last.pt").read_bytes() == before

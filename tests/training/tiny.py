@@ -78,6 +78,10 @@ pressed = 0
 [stage.generated]
 hedging = 300
 views = 200
+
+[ablation]
+tokens = 20_000
+peak_rate = 1.0e-3
 """
 
 
