@@ -58,6 +58,10 @@ class Meter(Protocol):
         """The proxy itself took time at a stage of an exchange."""
         ...
 
+    def unread(self, route: str, kind: str) -> None:
+        """A reply had something that no scorer can read."""
+        ...
+
     def regenerated(self, policy: str, outcome: str) -> None:
         """A reply that was asked for again came to this."""
         ...

@@ -12,6 +12,8 @@ import asyncio
 import time
 from contextlib import suppress
 
+from scorers.types import Side
+from service.attachments import unread
 from service.call import (
     JSON_HEADERS,
     SSE_HEADERS,
@@ -184,6 +186,9 @@ class Flow:
             self.meter.upstream(route, model, timings.upstream_s)
         if timings.first_token_s is not None:
             self.meter.first_token(route, model, timings.first_token_s)
+        if run.policy.scorers(Side.REPLY):
+            for kind in (kind for message in run.messages.values() for kind in unread(message)):
+                self.meter.unread(route, kind)
         self.meter.overhead(route, "total", timings.overhead_s)
         self.meter.overhead(route, "parse", timings.parse_s)
         self.meter.overhead(route, "score", timings.score_s)

@@ -177,6 +177,9 @@ class Metrics:
         self._scorer_failures = self._counter(
             "scorer_failures", "Scores that did not come.", "scorer", "kind"
         )
+        self._unread = self._counter(
+            "unscored_media", "Replies with audio or images that nobody scored.", "route", "kind"
+        )
         self._remembered = self._counter(
             "remembered_scores", "Texts of prompts by whether their scores were known.", "result"
         )
@@ -234,6 +237,10 @@ class Metrics:
     def refused(self, upstream: str) -> None:
         """A request found no free place at this upstream in time."""
         self._refused(upstream).inc()
+
+    def unread(self, route: str, kind: str) -> None:
+        """A reply had something that no scorer can read: `audio` without a transcript, `image`."""
+        self._unread(route, kind).inc()
 
     def regenerated(self, policy: str, outcome: str) -> None:
         """A reply that was asked for again: `accepted`, `vetoed`, `late`, `failed`, `client_gone`.

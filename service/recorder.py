@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import orjson
 
 from scorers.types import Score, Side
+from service.attachments import by_reference, unread
 from service.errors import StoreUnavailable
 from service.exchange import (
     CONTENT,
@@ -213,8 +214,9 @@ def prompt_hash(messages: Any) -> str:
 
 
 def interaction(run: Run) -> InteractionRecord:
-    """The record of an exchange."""
+    """The record of an exchange; attachments are in it by reference."""
     ask = run.ask
+    messages = by_reference(ask.messages)
     return InteractionRecord(
         id=run.id,
         created_us=run.created_us,
@@ -237,8 +239,8 @@ def interaction(run: Run) -> InteractionRecord:
         http_status=run.http_status,
         error_code=run.error_code,
         verdict=run.outcome.value,
-        prompt_hash=prompt_hash(ask.messages),
-        request=_request(run),
+        prompt_hash=prompt_hash(messages),
+        request=_request(run, messages),
         context=list(ask.context),
         choices=_choices(run),
         usage=run.usage,
@@ -248,9 +250,9 @@ def interaction(run: Run) -> InteractionRecord:
     )
 
 
-def _request(run: Run) -> dict[str, Any]:
+def _request(run: Run, messages: Any) -> dict[str, Any]:
     ask = run.ask
-    asked = {"messages": ask.messages, "tools": ask.tools, "params": ask.params}
+    asked = {"messages": messages, "tools": ask.tools, "params": ask.params}
     seen = request_seen(ask, run.prompt, run.windows)
     return asked | {"seen": seen} if seen else asked
 
@@ -260,7 +262,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     choices = [
         {
             "index": index,
-            "message": attempt.messages[index],
+            "message": by_reference(attempt.messages[index]),
             "verdict": _choice_outcome(attempt.windows, index).value,
             "finish_reason": attempt.finishes.get(index),
         }
@@ -287,15 +289,22 @@ def _choices(run: Run) -> list[dict[str, Any]]:
     return [
         {
             "index": index,
-            "message": run.messages.get(index),
+            "message": by_reference(run.messages.get(index)),
             "delivered": "".join(run.delivered[index]) if index in run.delivered else None,
             "verdict": run.choice_outcome(index).value,
             "finish_reason": run.finishes.get(index),
             "delivered_finish_reason": run.delivered_finishes.get(index),
-            "seen": choice_seen(run.windows, index),
+            "seen": _seen(run, index),
         }
         for index in indexes
     ]
+
+
+def _seen(run: Run, index: int) -> dict[str, Any] | None:
+    if not run.policy.scorers(Side.REPLY):
+        return None
+    silent: dict[str, Any] = {kind: [] for kind in unread(run.messages.get(index))}
+    return {**(choice_seen(run.windows, index) or {}), **silent} or None
 
 
 def score_records(run: Run) -> tuple[ScoreRecord, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,8 +37,8 @@ def read_turns(asked: dict[str, Any]) -> list[Turn]:
 
 
 def recorded(asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """The messages as they are recorded: the system prompt first, attachments by their hash."""
-    messages: list[dict[str, Any]] = [_by_reference(message) for message in asked["messages"]]
+    """The messages as they are recorded, the system prompt first."""
+    messages: list[dict[str, Any]] = asked["messages"]
     system = asked.get("system")
     return [{"role": "system", "content": system}, *messages] if system else messages
 
@@ -98,16 +97,3 @@ def _result(content: Any, at: str) -> Iterator[str]:
         yield from nested_texts(content)
     else:
         yield from (text for _, _, text in _content(content, at))
-
-
-def _by_reference(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_by_reference(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {key: _by_reference(item) for key, item in value.items()}
-    data = value.get("data")
-    if value.get("type") == "base64" and isinstance(data, str):
-        encoded = data.encode("utf-8", "surrogatepass")
-        kept["data"] = f"sha256:{hashlib.sha256(encoded).hexdigest()}"
-    return kept

@@ -11,6 +11,7 @@ from service.errors import BadRequest
 Message = dict[str, Any]
 
 _ELSEWHERE = ("previous_response_id", "conversation")
+_ATTACHED = frozenset({"image_url", "file_data", "file_url", "file_id", "filename"})
 _RESULTS = ("output", "outputs", "results")
 _CALLED = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
 
@@ -112,9 +113,17 @@ def _check_part(part: Any, at: str) -> None:
 
 
 def _output(item: dict[str, Any]) -> Message:
-    """A tool's result; its text is what the reply is held against."""
-    text = "\n".join(nested_texts(item.get("output")))
-    return {"role": "tool", "tool_call_id": item.get("call_id"), "content": text}
+    """A tool's result; its text is what the reply is held against, its attachments are kept."""
+    output = item.get("output")
+    text = "\n".join(nested_texts(output))
+    parts = output if isinstance(output, list) else [output]
+    attached = [
+        {"type": "attachment"} | {name: part[name] for name in part if name in _ATTACHED}
+        for part in parts
+        if isinstance(part, dict) and not _ATTACHED.isdisjoint(part)
+    ]
+    content = [{"type": "text", "text": text}, *attached] if attached else text
+    return {"role": "tool", "tool_call_id": item.get("call_id"), "content": content}
 
 
 def _other(item: dict[str, Any], kind: str) -> Iterator[Message]:

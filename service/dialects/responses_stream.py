@@ -156,11 +156,18 @@ def message_of(output: list[Any]) -> dict[str, Any]:
         if channel in channels:
             message[channel] = "".join(channels[channel])
     calls = [chat_call(item) for item in output if _is_call(item)]
-    return message | ({"tool_calls": calls} if calls else {})
+    images = [item for item in output if _kind(item) == "image_generation_call"]
+    return (
+        message | ({"tool_calls": calls} if calls else {}) | ({"images": images} if images else {})
+    )
 
 
 def _is_call(item: Any) -> bool:
-    return isinstance(item, dict) and item.get("type") in ("function_call", "custom_tool_call")
+    return _kind(item) in ("function_call", "custom_tool_call")
+
+
+def _kind(item: Any) -> Any:
+    return item.get("type") if isinstance(item, dict) else None
 
 
 def _texts(body: Body) -> Iterator[Said]:

@@ -24,7 +24,16 @@ _LABELS = frozenset(
     {"id", "type", "role", "object", "index", "name", "signature", "obfuscation"}
     | {"tool_call_id", "thought_signature", "encrypted_content", "created", "model"}
 )
-_INNER_LABELS = _LABELS | {"data", "url", "b64_json", "format", "status", "mime_type", "media_type"}
+_INNER_LABELS = _LABELS | {
+    "data",
+    "url",
+    "b64_json",
+    "file_data",
+    "format",
+    "status",
+    "mime_type",
+    "media_type",
+}
 _LABEL_ENDS = ("_id", "_signature", "_url")
 _CHOICE_LABELS = frozenset(
     {"index", "message", "delta", "logprobs", "finish_reason", "native_finish_reason"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import suppress
 from typing import Any
@@ -178,15 +177,6 @@ def test_the_pattern_marks_sources() -> None:
         ask("<s>two</s>", system="<s>one</s>"), source_pattern="<s>(.*?)</s>", max_context_items=1
     )
     assert asked.context == ("two",)
-
-
-def test_attachments_are_recorded_by_their_hash() -> None:
-    """The record has a hash in place of an attachment; the upstream has the attachment."""
-    image = {"type": "image", "source": {"type": "base64", "media_type": "m", "data": "QUJD"}}
-    asked = parse(ask([image]))
-    [recorded] = asked.messages[0]["content"]
-    assert recorded["source"]["data"] == f"sha256:{hashlib.sha256(b'QUJD').hexdigest()}"
-    assert json.loads(asked.body)["messages"][0]["content"] == [image]
 
 
 def test_the_metadata_names_the_user() -> None:
