@@ -387,13 +387,25 @@ def _score_record(choice: int | None, found: list[tuple[Window | None, ScoredRul
         flag_threshold=worst.flag,
         veto_threshold=worst.veto,
         verdict=hardest(rule.outcome for _, rule in found).value,
-        heads=score.heads or None,
+        heads=(_mean_heads(found) if score.risk is None else score.heads) or None,
         windows=[
             _window(w, rule) for w, rule in found if w is not None and rule.score.risk is not None
         ]
         or None,
         spans=[{"start": s.start, "end": s.end, "risk": round(s.risk, 6)} for s in spans] or None,
     )
+
+
+def _mean_heads(found: list[tuple[Window | None, ScoredRule]]) -> dict[str, float]:
+    """What was read without a risk: the mean over the windows, weighted by their length."""
+    sums: dict[str, float] = {}
+    lengths: dict[str, int] = {}
+    for window, rule in found:
+        length = 1 if window is None else window.stop - window.start
+        for head, value in rule.score.heads.items():
+            sums[head] = sums.get(head, 0.0) + value * length
+            lengths[head] = lengths.get(head, 0) + length
+    return {head: total / lengths[head] for head, total in sums.items() if lengths[head]}
 
 
 def _window(window: Window, rule: ScoredRule) -> list[Any]:

@@ -116,6 +116,22 @@ async def test_a_model_without_outcomes_has_no_risk(local: Local, upstream: Upst
     assert list(found["heads"]) == ["expressed"]
 
 
+async def test_what_was_read_of_a_stream_is_recorded_whole(
+    local: Local, upstream: Upstream
+) -> None:
+    """Without a risk no window is the worst: the record has the mean by length."""
+    pieces = ("surely surely surely. ", "A good fine warm one. ", "surely.")
+    upstream.script = Stream(text_events(*pieces))
+
+    reply = await local.client.post("/v1/chat/completions", json=ask(model="x", stream=True))
+    found = await local.client.get(f"/v1/interactions/{reply.headers['x-fairlead-id']}")
+    [score] = [s for s in found.json()["scores"] if s["scorer"] == "confidence"]
+    upstream.script = plain("surely surely surely.")
+    first = (await record_of(local, model="x"))["reply", "confidence"]["heads"]["expressed"]
+
+    assert 0.2 < score["heads"]["expressed"] < first
+
+
 async def test_token_probabilities_tell_where_there_are_no_outcomes(
     local: Local, upstream: Upstream
 ) -> None:
