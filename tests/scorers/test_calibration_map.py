@@ -142,9 +142,10 @@ def test_curve_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
 
 
 def test_token_chance_is_the_geometric_mean() -> None:
-    """Two tokens of 0.9 and 0.4 have the chance 0.6; rounding errors never exceed 1."""
+    """Two tokens of 0.9 and 0.4 have the chance 0.6; it is at most 1, and -9999 counts as -20."""
     assert token_chance([math.log(0.9), math.log(0.4)]) == pytest.approx(0.6)
     assert token_chance([1e-9]) == 1.0
+    assert token_chance([-9999.0, 0.0]) == pytest.approx(math.exp(-10))
     assert token_chance([]) is None
 
 

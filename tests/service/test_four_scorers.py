@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from scorers.calibration_map import OutcomeMap, dump
+from scorers.types import Score, Side
 from service.app import create_app
+from service.exchange import Ask, Outcome, Piece, Verdict
 from service.policy import PolicyError
+from service.recorder import Run
 from tests.fakes.local import Local, local_settings, serving_locally
-from tests.fakes.proxy import ask
+from tests.fakes.proxy import ENFORCE, ask
 from tests.fakes.replies import completion, text_events
 from tests.fakes.scripts import Status, Stream, plain
 from tests.fakes.tiny_model import SEVEN_HEADS, write_tiny_model
@@ -155,6 +158,28 @@ async def test_score_gives_both_for_a_text_without_a_model(local: Local) -> None
     assert scores["reply", "sycophancy"]["status"] == "scored"
     assert scores["reply", "confidence"]["status"] == "not_applicable"
     assert "expressed" in scores["reply", "confidence"]["heads"]
+
+
+def test_the_users_view_is_that_of_the_newest_pieces() -> None:
+    """A run tells the highest view of what is new in its prompt, None where nobody read it."""
+    ask_ = Ask("/v1/chat/completions", "chat", b"", "m", [], "b")
+    run = Run("fl_1", 0, ask_, ENFORCE)
+    parts = [
+        (Piece(text, is_new=is_new), verdict_of(view))
+        for text, view, is_new in (("a", 0.9, False), ("b", 0.6, True), ("c", 0.2, True))
+    ]
+
+    assert run.view is None
+    run.prompt = Verdict(Side.PROMPT, Outcome.ALLOW)
+    assert run.view is None
+    run.prompt = Verdict(Side.PROMPT, Outcome.ALLOW, parts=tuple(parts))
+    assert run.view == 0.6
+
+
+def verdict_of(view: float) -> Verdict:
+    """A verdict on a prompt that states its user's view with this probability."""
+    score = Score("sycophancy", Side.PROMPT, "m@1", None, {"view": view}, reason="not_applicable")
+    return Verdict(Side.PROMPT, Outcome.ALLOW, scores={"sycophancy": score})
 
 
 async def test_twin_is_refused_at_start(tmp_path: Path) -> None:
