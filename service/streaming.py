@@ -120,7 +120,7 @@ class StreamDriver:
 
     async def give_up(self) -> None:
         """Refuses every choice of a stream that was set aside: none of them has its rest."""
-        await self._carry_out(self._veto.withdrawn(now=time.monotonic()))
+        await self._carry_out(self._veto.withdrawn())
 
     def _start_timer(self) -> asyncio.TimerHandle | None:
         if self._deadline is None:

@@ -304,12 +304,12 @@ class StreamVeto:
         self.failure = failure
         return [CloseUpstream(is_draining=False), Record()]
 
-    def withdrawn(self, *, now: float) -> list[Command]:
+    def withdrawn(self) -> list[Command]:
         """Nothing of the reply may pass and nothing more comes: every choice is refused."""
-        self._has_ended, self._is_prompt_pending = True, False
+        self._has_ended = self._is_recording = True
         for choice in self._choices.values():
             choice.is_vetoed = True
-        return self._go_on(now=now)
+        return [Record()]
 
     def dropped(self, failure: FairleadError) -> None:
         """The record could not be kept: the end must not be seen."""

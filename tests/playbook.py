@@ -128,6 +128,11 @@ def kept() -> Step:
     return lambda book: book.veto.recorded()
 
 
+def withdraw() -> Step:
+    """Nothing of the reply may pass, and no other came."""
+    return lambda book: book.veto.withdrawn()
+
+
 def wait(seconds: float) -> Step:
     """Time passes, and the driver ticks."""
 

@@ -65,11 +65,11 @@ def _examine(group: PromptGroup, key: ReplyKey) -> Reply | str:
 def _reply(record: InteractionRecord, choice: dict[str, Json], key: ReplyKey) -> Reply | str:
     request = record.request if isinstance(record.request, dict) else {}
     prompt = training_messages(request.get("messages"))
-    message = training_message({"role": "assistant", **choice["message"]})
-    if prompt is None or message is None:
+    message = _message(choice["message"])
+    if prompt is None:
         return "not_text"
-    if not message["content"] and "tool_calls" not in message:
-        return "empty_reply"
+    if isinstance(message, str):
+        return message
     return Reply(
         key=key,
         created_us=record.created_us,
@@ -77,6 +77,16 @@ def _reply(record: InteractionRecord, choice: dict[str, Json], key: ReplyKey) ->
         tools=request.get("tools") or None,
         message=message,
     )
+
+
+def _message(written: dict[str, Json]) -> Message | str:
+    """A reply's message for a trainer, or why it is none."""
+    message = training_message({"role": "assistant", **written})
+    if message is None:
+        return "not_text"
+    if not message["content"] and "tool_calls" not in message:
+        return "empty_reply"
+    return message
 
 
 def rated_replies(group: PromptGroup, dropped: Counter[str]) -> list[RatedReply]:
@@ -124,6 +134,71 @@ def preferences(
             continue
         better, worse = (first, second) if balance > 0 else (second, first)
         yield better, worse, abs(balance) / len(ballot)
+
+
+def replacements(
+    group: PromptGroup, dropped: Counter[str]
+) -> Iterator[tuple[Reply, Message, float]]:
+    """(accepted, vetoed, margin) for each vetoed reply in whose place the client got another.
+
+    The accepted one has passed every scorer, and no rater's latest thumb on it is down. The margin
+    is the largest difference of the two replies' risks under a rule that vetoed.
+    """
+    ratings = _latest_ratings(group)
+    for record in group.interactions.values():
+        for attempt in record.attempts or ():
+            for choice in attempt["choices"] if attempt["error_code"] is None else ():
+                if choice["verdict"] == "veto":
+                    key = (record.id, choice["index"])
+                    found = _replacement(group, key, attempt, choice, ratings.get(key, {}))
+                    if isinstance(found, str):
+                        dropped[found] += 1
+                    else:
+                        yield found
+
+
+def _replacement(
+    group: PromptGroup,
+    key: ReplyKey,
+    attempt: dict[str, Json],
+    choice: dict[str, Json],
+    ratings: dict[tuple[str | None, str], str],
+) -> tuple[Reply, Message, float] | str:
+    record = group.interactions[key[0]]
+    if not _has_passed(record, key[1]):
+        return "not_passed"
+    if "down" in ratings.values():
+        return "thumbed_down"
+    if record.is_stream and choice["finish_reason"] is None:
+        return "incomplete"
+    accepted = _examine(group, key)
+    vetoed = _message(choice["message"])
+    margin = _risk_margin(record, attempt, key[1])
+    if isinstance(accepted, str) or isinstance(vetoed, str):
+        return accepted if isinstance(accepted, str) else str(vetoed)
+    return "no_common_score" if margin is None else (accepted, vetoed, margin)
+
+
+def _has_passed(record: InteractionRecord, index: int) -> bool:
+    choice = _choice(record, index)
+    is_whole = all(s.status != "failed" for s in record.scores if s.choice_index == index)
+    return choice is not None and choice.get("verdict") == "allow" and is_whole
+
+
+def _risk_margin(record: InteractionRecord, attempt: dict[str, Json], index: int) -> float | None:
+    risks = {
+        score.scorer: score.risk
+        for score in record.scores
+        if score.choice_index == index and score.risk is not None
+    }
+    margins = [
+        score["risk"] - risks[score["scorer"]]
+        for score in attempt["scores"]
+        if score["choice_index"] == index
+        and score["verdict"] == "veto"
+        and score["scorer"] in risks
+    ]
+    return max(0.0, *margins) if margins else None
 
 
 def _latest_ratings(group: PromptGroup) -> dict[ReplyKey, dict[tuple[str | None, str], str]]:

@@ -19,10 +19,12 @@ from storage.exports.judgement import (
     latest_corrections,
     preferences,
     rated_replies,
+    replacements,
     usable_reply,
 )
 
 PAIRS_PER_PROMPT = 64
+REGENERATIONS = "regenerations"
 LABEL_SOURCES = ("thumbs", "unpaired")
 
 
@@ -62,10 +64,16 @@ def _from_thumbs(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
             yield _of_two(up.reply, down.reply, (up.agreement + down.agreement) / 2)
 
 
+def _from_regenerations(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
+    for accepted, rejected, margin in replacements(group, dropped):
+        yield _Draft(accepted, accepted.message, rejected, margin, (accepted.key[0],))
+
+
 PAIR_SOURCES: dict[str, Callable[[PromptGroup, Counter[str]], Iterator[_Draft]]] = {
     "comparisons": _from_comparisons,
     "corrections": _from_corrections,
     "thumbs": _from_thumbs,
+    REGENERATIONS: _from_regenerations,
 }
 
 

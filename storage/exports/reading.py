@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, func, null, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
@@ -27,11 +27,12 @@ class _Reader:
     connection: AsyncConnection
     options: ExportOptions
     tally: Tally
+    with_attempts: bool
 
     async def next_prompts(self, after: str) -> Sequence[str]:
         query = (
             select(_exchange.c.prompt_hash)
-            .where(_exchange.c.prompt_hash > after, _wanted(self.options))
+            .where(_exchange.c.prompt_hash > after, self._wanted())
             .distinct()
             .order_by(_exchange.c.prompt_hash)
             .limit(PROMPTS_PER_READ)
@@ -39,7 +40,7 @@ class _Reader:
         return (await self.connection.execute(query)).scalars().all()
 
     async def exchanges(self, prompts: Sequence[str]) -> list[InteractionRecord]:
-        ranked = _ranked(prompts, self.options).subquery()
+        ranked = _ranked(prompts, self._wanted()).subquery()
         query = select(ranked).where(ranked.c.rank <= REPLIES_PER_PROMPT)
         found = []
         for row in (await self.connection.execute(query)).mappings():
@@ -47,8 +48,28 @@ class _Reader:
             rank, total = fields.pop("rank"), fields.pop("total")
             if rank == 1:
                 self.tally.dropped["replies_cap"] += max(0, total - REPLIES_PER_PROMPT)
-            found.append(decode(fields))
+            found.append(fields)
+        scores = await self._scores([row["id"] for row in found if row["attempts"]])
+        return [decode(row, scores.get(row["id"], ())) for row in found]
+
+    async def _scores(self, idents: Sequence[str]) -> dict[str, list[Any]]:
+        """The scores of exchanges, which only those with attempts are read with."""
+        table, found = tables.scores, dict[str, list[Any]]()
+        if idents:
+            query = (
+                select(table)
+                .where(table.c.interaction_id.in_(idents))
+                .order_by(table.c.interaction_id, table.c.position)
+            )
+            for row in (await self.connection.execute(query)).mappings():
+                found.setdefault(row["interaction_id"], []).append(row)
         return found
+
+    def _wanted(self) -> ColumnElement[bool]:
+        judged = _is_judged()
+        if self.with_attempts:
+            judged = or_(judged, _exchange.c.attempts.is_not(null()))
+        return and_(judged, _is_in(self.options))
 
     async def judgements(self, idents: Sequence[str]) -> _Judged:
         said, compared = tables.feedback, tables.comparisons
@@ -69,14 +90,21 @@ class _Reader:
 
 
 async def prompt_groups(
-    connection: AsyncConnection, options: ExportOptions, tally: Tally
+    connection: AsyncConnection,
+    options: ExportOptions,
+    tally: Tally,
+    *,
+    with_attempts: bool = False,
 ) -> AsyncIterator[PromptGroup]:
     """Every prompt with a judged reply, in order of its hash.
+
+    `with_attempts` also those with a reply that took the place of another one, which only the
+    scorers may have judged.
 
     Of a prompt with more than `REPLIES_PER_PROMPT` judged exchanges the newest are taken and the
     rest counted.
     """
-    reader = _Reader(connection, options, tally)
+    reader = _Reader(connection, options, tally, with_attempts)
     prompts = await reader.next_prompts("")
     while prompts:
         exchanges = await reader.exchanges(prompts)
@@ -104,19 +132,19 @@ def _grouped(
     return list(groups.values())
 
 
-def _ranked(prompts: Sequence[str], options: ExportOptions) -> Select[Any]:
+def _ranked(prompts: Sequence[str], wanted: ColumnElement[bool]) -> Select[Any]:
     columns = _exchange.c
     newest_first = (columns.created_us.desc(), columns.id.desc())
     rank = func.row_number().over(partition_by=columns.prompt_hash, order_by=newest_first)
     total = func.count().over(partition_by=columns.prompt_hash)
     return select(_exchange, rank.label("rank"), total.label("total")).where(
-        columns.prompt_hash.in_(prompts), _wanted(options)
+        columns.prompt_hash.in_(prompts), wanted
     )
 
 
-def _wanted(options: ExportOptions) -> ColumnElement[bool]:
+def _is_in(options: ExportOptions) -> ColumnElement[bool]:
     columns = _exchange.c
-    parts: list[ColumnElement[bool]] = [_is_judged()]
+    parts: list[ColumnElement[bool]] = []
     if options.since_us is not None:
         parts.append(columns.created_us >= options.since_us)
     if options.until_us is not None:

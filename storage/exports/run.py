@@ -11,7 +11,13 @@ from storage.exports import files, formats
 from storage.exports.base import ExportFormat, ExportOptions, Label, Pair, Tally
 from storage.exports.card import ExportSummary, card
 from storage.exports.judgement import PromptGroup
-from storage.exports.pairs import LABEL_SOURCES, PAIR_SOURCES, labels_of, pairs_of
+from storage.exports.pairs import (
+    LABEL_SOURCES,
+    PAIR_SOURCES,
+    REGENERATIONS,
+    labels_of,
+    pairs_of,
+)
 from storage.exports.reading import prompt_groups
 from storage.records import Json
 from storage.store import Store, UnitOfWork
@@ -74,7 +80,9 @@ async def count_pairs(store: Store, *, options: ExportOptions | None = None) -> 
 async def _rows(
     unit: UnitOfWork, form: ExportFormat, *, options: ExportOptions, tally: Tally
 ) -> AsyncIterator[dict[str, Json]]:
-    async for group in prompt_groups(unit.connection, options, tally):
+    with_attempts = REGENERATIONS in (options.sources or sources_of(form))
+    groups = prompt_groups(unit.connection, options, tally, with_attempts=with_attempts)
+    async for group in groups:
         for example in _examples(form, group, options, tally):
             tally.written += 1
             tally.by_source[example.provenance.source] += 1

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from storage.errors import StoreUnavailable
 from storage.records import InteractionRecord
 from tests.fakes import messages as anthropic
 from tests.fakes.engine import ATTACK, BAD, UNSUPPORTED, ListWriter, WordEngine
+from tests.fakes.local import local_settings, serving_locally
 from tests.fakes.proxy import ENFORCE, PROMPT_RULES, Running, Setting, running
 from tests.fakes.replies import (
     completion,
@@ -33,6 +35,8 @@ from tests.fakes.replies import (
 from tests.fakes.responses import message_events, message_item, plain_response, response_events
 from tests.fakes.scripts import Hang, Raw, Script, Status, Stream
 from tests.fakes.upstream import Upstream
+from tests.fakes.word_engine import WordEngine as Words
+from tests.fakes.word_engine import WordHeads
 
 SAY = "Be kind this time."
 TOXIC = Rule(
@@ -612,3 +616,45 @@ async def test_a_conversation_that_the_upstream_remembers_is_not_asked_again(
     assert form.end in got.text
     assert len(upstream.seen) == 1
     assert encode(proxy.record.attempts) == b"null"
+
+
+async def test_the_two_replies_are_a_pair_for_tuning(upstream: Upstream, tmp_path: Path) -> None:
+    """From settings to the export: the record shows the attempt, until a thumb takes it back."""
+    upstream.script = [Status(200, completion("You scoundrel.")), Status(200, completion("Dear."))]
+    settings = local_settings(
+        tmp_path,
+        upstreams=[{"url": upstream.url}],
+        policies={
+            "default": {
+                "prompt": {},
+                "reply": {"toxicity": {"veto": {"fpr": 0.01}, "action": "regenerate"}},
+            }
+        },
+    )
+    async with serving_locally(settings, engine=Words(), heads=WordHeads()) as local:
+        got = await local.client.post(FORMS["chat"].route, json=FORMS["chat"].ask)
+        ident = got.headers["x-fairlead-id"]
+        shown = (await local.client.get(f"/v1/interactions/{ident}")).json()
+        export = {"format": "dpo"}
+        row = (await local.client.get("/v1/preferences/export", params=export)).json()
+        rated = {"id": got.json()["id"], "rating": "down"}
+        assert (await local.client.post("/v1/feedback", json=rated)).status_code == 201
+        left = await local.client.get("/v1/preferences/export", params=export)
+        counts = (await local.client.get("/metrics")).text
+
+    told = upstream.seen[1].json["messages"]
+    assert told[0]["content"] == settings.policies["default"].regeneration.instruction
+    assert shown["choices"][0]["message"]["content"] == "Dear."
+    (attempt,) = shown["attempts"]
+    assert attempt["choices"][0]["message"]["content"] == "You scoundrel."
+    assert attempt["scores"][0]["verdict"] == "veto"
+    assert (attempt["number"], attempt["usage"]["total_tokens"]) == (1, 12)
+    assert row["prompt"] == FORMS["chat"].ask["messages"]
+    assert (row["chosen"][0]["content"], row["rejected"][0]["content"]) == (
+        "Dear.", "You scoundrel.",
+    )  # fmt: skip
+    assert (row["pair_source"], row["margin"], row["interaction_ids"]) == (
+        "regenerations", 0.98, [ident],
+    )  # fmt: skip
+    assert left.content == b""
+    assert 'fairlead_regenerations_total{outcome="accepted",policy="default"} 1.0' in counts

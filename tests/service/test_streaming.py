@@ -12,12 +12,13 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scorers.types import Score, Subject
+from scorers.types import Score, Side, Subject
 from service.call import Call, FlowLimits
 from service.dialects.base import ReadLimits
 from service.dialects.chat import Chat
 from service.judge import Judge
 from service.metrics import Metrics
+from service.policy import Policy
 from service.recorder import Recorder, Run
 from service.sse import Splitter
 from service.streaming import StreamDriver, StreamTools
@@ -132,8 +133,21 @@ def cut(body: bytes, at: list[int]) -> list[bytes]:
     return [body[a:b] for a, b in pairwise(places)]
 
 
-async def drive(body: bytes, at: list[int], turns: list[int], *, n: int) -> tuple[Reader, Run]:
-    """Runs one stream through the driver."""
+AGAIN = replace(
+    ENFORCE,
+    rules={
+        Side.PROMPT: (),
+        Side.REPLY: tuple(
+            replace(rule, action="regenerate", attempts=1) for rule in ENFORCE.rules[Side.REPLY]
+        ),
+    },
+)
+
+
+async def drive(
+    body: bytes, at: list[int], turns: list[int], *, n: int, policy: Policy = ENFORCE
+) -> tuple[Reader, Run]:
+    """Runs one stream through the driver; one that is set aside finds no other in its place."""
     engine = SlowEngine(turns=list(turns))
     metrics, writer = Metrics(), ListWriter()
     limits = FlowLimits(windows=WindowLimits(max_chars=40, max_wait_s=0.01))
@@ -143,12 +157,14 @@ async def drive(body: bytes, at: list[int], turns: list[int], *, n: int) -> tupl
     asked = dialect.parse(
         orjson.dumps(ask("Hi", stream=True, n=n)), "/v1/chat/completions", limits=ReadLimits()
     )
-    run = Run("fl_1", 0, asked, ENFORCE)
+    run = Run("fl_1", 0, asked, policy)
     call = Call(run, dialect, Target("t", ""), ())
     reader = Reader(engine)
     driver = StreamDriver(tools, call, reader, CutReply(cut(body, at)), began=0.0)
     async with asyncio.timeout(20):
-        await driver.drive(None)
+        if not await driver.drive(None):
+            assert reader.body == b""
+            await driver.give_up()
     assert len(writer.records) == 1
     return reader, run
 
@@ -200,3 +216,25 @@ def test_every_choice_is_held_for_itself(
     for index in set(range(3)) - bad:
         assert reader.texts.get(index, "") == "".join(choices[index])
     assert BAD.encode() not in reader.body
+
+
+@settings(max_examples=100)
+@given(PLACES, TURNS, st.lists(PIECES, min_size=2, max_size=2))
+def test_what_is_set_aside_has_left_nothing(
+    at: list[int], turns: list[int], choices: list[list[str]]
+) -> None:
+    """A stream that is asked for again was not seen; without another it ends in refusals alone."""
+    body = b"".join(interleaved(choices))
+    reader, run = asyncio.run(drive(body, at, turns, n=2, policy=AGAIN))
+
+    bad = {index for index, pieces in enumerate(choices) if BAD in "".join(pieces)}
+    assert BAD.encode() not in reader.body
+    assert run.vetoed >= bad
+    assert sorted(reader.finishes) == [
+        (index, "content_filter" if index in run.vetoed else "stop") for index in range(2)
+    ]
+    assert reader.body.count(b"[DONE]") == 1
+    for index in run.vetoed - bad:
+        assert reader.texts[index] == REFUSAL
+    if not bad:
+        assert reader.body == body

@@ -38,6 +38,7 @@ from tests.playbook import (
     usage,
     veto,
     wait,
+    withdraw,
 )
 
 
@@ -496,3 +497,36 @@ def test_no_unscored_character_leaves_under_hold(data: Any, sayings: list[Any]) 
             if d.choice == choice and d.channel == "content"
         ]
         assert "".join(heard) == "".join(said)
+
+
+def test_a_withdrawn_reply_is_refused_in_every_choice() -> None:
+    """Whatever was held is dropped, usage and end mark are told, and each choice ends once."""
+    (
+        Playbook(StreamVeto(choices=2))
+        >> say("Bad. ") << [ask(0, 5)]
+        >> say("Fine.", choice=1) << []
+        >> usage() << []
+        >> done() << [ask(0, 5, choice=1)]
+        >> withdraw() << ["Record"]
+        >> kept() << [
+            refused(0, has_begun=False),
+            refused(1, has_begun=False),
+            sent("<usage>", 0, 1),
+            sent("<done>", 0, 1),
+            over(),
+        ]
+    )  # fmt: skip
+
+
+def test_a_reply_that_is_withdrawn_half_way_needs_an_end() -> None:
+    """The upstream was left in the middle, and the prompt's verdict is not waited for again."""
+    book = Playbook(StreamVeto())
+    book.veto.await_prompt(is_gating=True)
+    (
+        book
+        >> begin() << []
+        >> say("Bad. ") << [ask(0, 5)]
+        >> withdraw() << ["Record"]
+        >> kept() << [refused(0, has_begun=False), sent("<role>", 0), over(needs_done=True)]
+        >> clear() << []
+    )  # fmt: skip
