@@ -174,6 +174,7 @@ class Event:
     (`data: [DONE]`). `error` is the upstream's error object, where it sent one.
     `body` is the parsed JSON of the event, None where it has none (comments).
     `head` is the object in it that has the reply's id and model, where that is not `body`.
+    With `is_last` nothing but an end mark comes after it.
     """
 
     raw: bytes
@@ -184,6 +185,7 @@ class Event:
     usage: dict[str, Any] | None = None
     body: dict[str, Any] | None = None
     head: dict[str, Any] | None = None
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,9 @@ class Flow:
     async def _refuse_prompt(self, call: Call, client: Client) -> None:
         run = call.run
         run.http_status = 200
-        run.deliver(0, run.policy.refusal)
+        for choice in range(run.ask.n):
+            run.deliver(choice, run.policy.refusal)
+            run.delivered_finishes[choice] = call.dialect.veto_finish
         note = VetoNote(run.policy.refusal, run.fairlead())
         await self.recorder.keep(run)
         if run.ask.is_stream:

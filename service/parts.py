@@ -35,7 +35,7 @@ from service.recall import Recall
 from service.recorder import Recorder
 from service.routes.wire import Proxy
 from service.routing import Router
-from service.settings import Scoring, Settings
+from service.settings import Scoring, Settings, Timeouts, UpstreamSettings
 from service.sources import ConfigError
 from service.state import HealthyEngine, State
 from service.upstream import AiohttpUpstream, Target, Upstream, UpstreamTimeouts
@@ -232,11 +232,7 @@ def engine_limits(scoring: Scoring, provider: str) -> EngineLimits:
 
 
 async def _open_upstream(settings: Settings, stack: AsyncExitStack) -> Upstream:
-    waits = settings.timeouts
-    upstream = AiohttpUpstream(
-        connections=settings.limits.connections,
-        timeouts=UpstreamTimeouts(waits.connect_s, waits.head_s, waits.idle_s),
-    )
+    upstream = AiohttpUpstream(connections=settings.limits.connections)
     await upstream.start()
     stack.push_async_callback(upstream.stop)
     return upstream
@@ -248,6 +244,15 @@ def _read_limits(settings: Settings) -> ReadLimits:
         max_choices=settings.limits.choices,
         max_context_items=settings.limits.context_items,
         source_pattern=settings.context_pattern,
+    )
+
+
+def _timeouts(waits: Timeouts, upstream: UpstreamSettings) -> UpstreamTimeouts:
+    """An upstream's own times, else those for all."""
+    return UpstreamTimeouts(
+        upstream.connect_s or waits.connect_s,
+        upstream.head_s or waits.head_s,
+        upstream.idle_s or waits.idle_s,
     )
 
 
@@ -275,6 +280,7 @@ def targets(settings: Settings, environ: Mapping[str, str] = os.environ) -> tupl
                 fallback=upstream.fallback,
                 max_concurrency=upstream.max_concurrency,
                 queue_s=upstream.queue_s,
+                timeouts=_timeouts(settings.timeouts, upstream),
             )
         )
     return tuple(found)

@@ -107,7 +107,7 @@ class PlainAnswer:
             if any(enforced):
                 run.vetoed.add(choice.index)
                 run.deliver(choice.index, run.policy.refusal)
-                run.delivered_finishes[choice.index] = "content_filter"
+                run.delivered_finishes[choice.index] = self._call.dialect.veto_finish
             else:
                 run.deliver(choice.index, choice.channels.get(CONTENT, ""))
                 run.delivered_finishes[choice.index] = choice.finish_reason

@@ -91,8 +91,9 @@ class Router:
 
         if isinstance(body, AsyncIterator) or not (target.retries or target.fallback):
             return await self._in_place(target, once)
+        patience_s = target.timeouts.head_s if target.timeouts else self._patience_s
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(patience_s):
                 return await self._with_fallback(target, once)
         except TimeoutError as error:
             raise UpstreamTimeout(
@@ -135,7 +136,9 @@ class Router:
             wait=_Wait(target.max_backoff_s),
             stop=_StopWhenAsked(target.max_backoff_s)
             | tenacity.stop_after_attempt(target.retries + 1)
-            | tenacity.stop_before_delay(self._patience_s),
+            | tenacity.stop_before_delay(
+                target.timeouts.head_s if target.timeouts else self._patience_s
+            ),
             before_sleep=prepare,
             retry_error_callback=_last_answer,
         )

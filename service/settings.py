@@ -106,6 +106,15 @@ class UpstreamSettings(Section):
         ge=0,
         description="Time that a request waits for a free place; then it is answered 429.",
     )
+    connect_s: float | None = Field(
+        default=None, gt=0, description="In the place of `timeouts.connect_s`."
+    )
+    head_s: float | None = Field(
+        default=None, gt=0, description="In the place of `timeouts.head_s`."
+    )
+    idle_s: float | None = Field(
+        default=None, gt=0, description="In the place of `timeouts.idle_s`."
+    )
 
 
 class Threshold(Section):

@@ -85,6 +85,7 @@ class StreamDriver:
         self._out: list[bytes] = []
         self._size_bytes = 0
         self._is_torn = False
+        self._has_annotated = False
         self._has_recorded = False
         self._deadline = deadline
         self._has_spoken = False
@@ -319,6 +320,8 @@ class StreamDriver:
     def _release(self, command: Release) -> None:
         event = command.event
         vetoed = command.without
+        if event.is_last or event.is_done:
+            self._annotate()
         # Comments are no part of a reply.
         self._has_spoken = self._has_spoken or event.body is not None or event.is_done
         data = self._dialect.without(event, vetoed) if vetoed else event.raw
@@ -368,7 +371,7 @@ class StreamDriver:
             run.vetoed.add(choice)
             run.status = Status.VETOED
             run.deliver(choice, run.policy.refusal)
-            run.delivered_finishes[choice] = "content_filter"
+            run.delivered_finishes[choice] = self._call.dialect.veto_finish
         failure = self._veto.failure
         if failure is not None and (self._can_fall_back or not self._client.has_started):
             raise failure
@@ -386,8 +389,7 @@ class StreamDriver:
         await self._carry_out(self._veto.recorded())
 
     async def _finish(self, failure: FairleadError | None, *, needs_done: bool) -> None:
-        run = self._run
-        if failure is None and is_annotated(run):
+        if failure is None:
             self._annotate()
         if failure is not None:
             self._add(self._dialect.failure(failure))
@@ -399,10 +401,10 @@ class StreamDriver:
         await self._client.finish()
 
     def _annotate(self) -> None:
-        """Puts the note before the stream's end mark."""
-        note = VetoNote("", self._run.fairlead())
-        at = len(self._out) - 1 if self._veto.has_done and self._out else len(self._out)
-        self._out.insert(at, self._dialect.annotation(note))
+        """Tells of what was vetoed and let pass, once, before the stream's last event."""
+        if not self._has_annotated and is_annotated(self._run):
+            self._has_annotated = True
+            self._add(self._dialect.annotation(VetoNote("", self._run.fairlead())))
 
     async def _flush(self) -> None:
         if not self._out:

@@ -39,12 +39,21 @@ _READABLE |= {"zstd"} if compression_utils.HAS_ZSTD else set()
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamTimeouts:
+    """How long is waited, in seconds: to connect, for the head, between two reads."""
+
+    connect_s: float = 5.0
+    head_s: float = 300.0
+    idle_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One upstream: its base URL with the version, the models it serves, its key.
 
     `retries` are tries after the first, each after a wait of up to `max_backoff_s`; `fallback`
     names the target that is asked then. At most `max_concurrency` calls are under way, and
-    others wait for `queue_s`. `Router` keeps to these.
+    others wait for `queue_s`. `Router` keeps to these. `timeouts` are its own, where it has some.
     """
 
     name: str
@@ -56,6 +65,7 @@ class Target:
     fallback: str | None = None
     max_concurrency: int | None = None
     queue_s: float = 10.0
+    timeouts: UpstreamTimeouts | None = None
 
     def serves(self, model: str) -> bool:
         """Whether the model's name matches one of the patterns."""
@@ -114,15 +124,6 @@ def choose(targets: Sequence[Target], model: str) -> Target:
     raise NotFound(
         f"no upstream serves the model {model!r}; configured upstreams: {known}", param="model"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamTimeouts:
-    """How long is waited, in seconds: to connect, for the head, between two reads."""
-
-    connect_s: float = 5.0
-    head_s: float = 300.0
-    idle_s: float = 300.0
 
 
 class AiohttpReply:
@@ -199,7 +200,6 @@ class AiohttpUpstream:
             connector=aiohttp.TCPConnector(
                 limit=self._connections, keepalive_timeout=4.0, ttl_dns_cache=60
             ),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             auto_decompress=False,
@@ -224,9 +224,10 @@ class AiohttpUpstream:
         """See `Upstream.send`."""
         if self._session is None:
             raise RuntimeError("AiohttpUpstream.send before start")
+        waits = target.timeouts or self._timeouts
         url = target.url.rstrip("/") + path + (f"?{query}" if query else "")
         with _mapped(target.name, has_head=False):
-            async with asyncio.timeout(self._timeouts.head_s):
+            async with asyncio.timeout(waits.head_s):
                 response = await self._session.request(
                     method,
                     yarl.URL(url, encoded=True),
@@ -234,10 +235,9 @@ class AiohttpUpstream:
                     headers=_outgoing(headers, target=target, path=path, is_decoded=is_decoded),
                     allow_redirects=False,
                     auto_decompress=is_decoded,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=waits.connect_s),
                 )
-        return AiohttpReply(
-            response, name=target.name, is_decoded=is_decoded, idle_s=self._timeouts.idle_s
-        )
+        return AiohttpReply(response, name=target.name, is_decoded=is_decoded, idle_s=waits.idle_s)
 
 
 def _outgoing(

@@ -83,6 +83,9 @@ class Dialect(Protocol):
     upstream_paths: Mapping[str, str]
     """Our route -> the path below the upstream's base URL."""
 
+    veto_finish: str
+    """Why a vetoed choice ended, as the client reads it."""
+
     def parse(self, body: bytes, route: str, *, limits: ReadLimits) -> Ask:
         """The request; anything that is not one raises `BadRequest` naming the field."""
         ...

@@ -44,6 +44,7 @@ class Chat:
     routes = (ROUTE,)
     stored_routes = (f"{ROUTE}/{{id}}",)
     upstream_paths: Mapping[str, str] = {ROUTE: "/chat/completions"}
+    veto_finish = "content_filter"
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now

@@ -53,6 +53,7 @@ class Completions:
     name = "completions"
     routes = (ROUTE,)
     upstream_paths: Mapping[str, str] = {ROUTE: "/completions"}
+    veto_finish = "content_filter"
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now

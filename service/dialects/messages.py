@@ -42,6 +42,7 @@ class Messages:
     name = "messages"
     routes: tuple[str, ...] = (ROUTE,)
     upstream_paths: Mapping[str, str] = {ROUTE: "/messages"}
+    veto_finish = REFUSED
 
     def parse(self, body: bytes, route: str, *, limits: ReadLimits) -> Ask:
         """The request; anything that is not one raises `BadRequest` naming the field."""

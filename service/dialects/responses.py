@@ -52,6 +52,7 @@ class Responses:
     routes = (ROUTE,)
     stored_routes = (f"{ROUTE}/{{id}}", f"{ROUTE}/{{id}}/cancel")
     upstream_paths: Mapping[str, str] = {ROUTE: "/responses"}
+    veto_finish = "content_filter"
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now

@@ -69,6 +69,7 @@ class ResponsesStream:
             usage=usage if isinstance(usage, dict) else None,
             body=body,
             head=response or None,
+            is_last=bool(_finished(body)),
         )
 
     def sent(self, event: Event) -> None:
@@ -100,8 +101,9 @@ class ResponsesStream:
         return b"".join(self._event(body) for body in bodies)
 
     def annotation(self, note: VetoNote) -> bytes:
-        """An event that carries only the `fairlead` object."""
-        return self._event({"type": "response.fairlead", "fairlead": note.fairlead})
+        """An event that carries only the `fairlead` object; its number would be the next one's."""
+        body = {"type": "response.fairlead", "fairlead": note.fairlead}
+        return b"event: response.fairlead\ndata: " + encode(body) + b"\n\n"
 
     def failure(self, error: FairleadError) -> bytes:
         """The format's error event; `error` is beside it for clients that look for that."""

@@ -22,6 +22,7 @@ from service.parts import spool_dir, targets
 from service.policy import PolicyError
 from service.settings import Settings
 from service.sources import ConfigError
+from service.upstream import UpstreamTimeouts
 from storage.keys import new_key
 from tests.fakes.local import Local, local_settings, serving_locally
 from tests.fakes.upstream import Upstream
@@ -332,6 +333,71 @@ async def test_a_key_chooses_its_policies_only(
 
     assert reply.status_code == status
     assert [item["http_status"] for item in listed] == [status]
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "asked", "expected"),
+    [
+        ("/v1/chat/completions", "m", None, "default"),
+        ("/v1/chat/completions", "llama-3", None, "llamas"),
+        ("/v1/completions", "m", None, "texts"),
+        ("/v1/completions", "llama-3", None, "texts"),
+        ("/v1/completions", "llama-3", "default", "default"),
+    ],
+)
+async def test_route_model_and_request_choose_the_policy(
+    tmp_path: Path,
+    upstream: Upstream,
+    *,
+    path: str,
+    model: str,
+    asked: str | None,
+    expected: str,
+) -> None:
+    """The request's own wish, else the first in the file that fits, else `default`."""
+    off = {"mode": "off"}
+    policies = {"default": off, "texts": off | {"routes": ["/v1/completions"]}}
+    policies["llamas"] = off | {"models": ["llama-*"]}
+    settings = local_settings(tmp_path, upstreams=[{"url": upstream.url}], policies=policies)
+    body = {"model": model, "messages": ASK["messages"], "prompt": "Hello?"}
+    async with serving_locally(settings) as local:
+        extension = {"fairlead": {"policy": asked}} if asked else {}
+        reply = await local.client.post(path, json=body | extension)
+        listed = (await local.client.get("/v1/interactions")).json()["items"]
+
+    assert reply.status_code in (200, 502)
+    assert [item["policy"] for item in listed] == [expected]
+
+
+async def test_a_keys_own_policy_holds(tmp_path: Path, upstream: Upstream) -> None:
+    """The first policy that a key names is its own, before route and model."""
+    off = {"mode": "off"}
+    settings = local_settings(
+        tmp_path,
+        upstreams=[{"url": upstream.url}],
+        access={"required": True},
+        policies={"default": off, "chats": off | {"routes": ["/v1/chat/*"]}, "own": off},
+    )
+    async with serving_locally(settings) as local:
+        key = await key_of(local, "proxy", "feedback", policies=("own",))
+        headers = {"x-fairlead-key": key}
+        await local.client.post("/v1/chat/completions", json=ASK, headers=headers)
+        listed = (await local.client.get("/v1/interactions", headers=headers)).json()["items"]
+
+    assert [item["policy"] for item in listed] == ["own"]
+
+
+def test_an_upstream_s_own_times_hold() -> None:
+    """What an upstream leaves out is what holds for all."""
+    upstreams = [
+        {"name": "a", "url": "http://a/v1", "head_s": 9},
+        {"name": "b", "url": "http://b/v1"},
+    ]
+    settings = Settings.model_validate({"upstreams": upstreams, "timeouts": {"idle_s": 7}})
+
+    own, common = (target.timeouts for target in targets(settings, {}))
+
+    assert (own, common) == (UpstreamTimeouts(5, 9, 7), UpstreamTimeouts(5, 300, 7))
 
 
 async def test_anthropic_s_clients_get_its_envelope(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from scorers.errors import DeadlineExceeded
 from scorers.types import Side
 from service.policy import Rule
-from service.upstream import Target
+from service.upstream import Target, UpstreamTimeouts
 from storage.errors import StorageError
 from tests.fakes.engine import ATTACK, BAD, UNSUPPORTED, ListWriter, WordEngine
 from tests.fakes.proxy import ENFORCE, OFF, Setting, ask, running
@@ -443,6 +443,20 @@ async def test_an_upstreams_failure_is_a_clear_error(
     assert proxy.record.error_code == code
 
 
+async def test_an_upstream_has_times_of_its_own(upstream: Upstream) -> None:
+    """They hold in place of those for all, for the head and for what comes after it."""
+    own = UpstreamTimeouts(connect_s=2, head_s=0.2, idle_s=0.2)
+    target = Target("quick", upstream.url, timeouts=own)
+    slow = UpstreamTimeouts(connect_s=60, head_s=60, idle_s=60)
+    async with running(Setting(upstream.url, targets=(target,), timeouts=slow)) as proxy:
+        upstream.script = Hang()
+        head = await proxy.chat()
+        upstream.script = Stream([event(chunk({"content": "One. "}))], gates={0: asyncio.Event()})
+        body = await proxy.chat(stream=True)
+
+    assert [got.status_code for got in (head, body)] == [504, 504]
+
+
 async def test_a_refused_connection_names_the_upstream(upstream: Upstream) -> None:
     """A closed port is told as such, with a hint."""
     async with running(Setting(closed_port_url())) as proxy:
@@ -644,6 +658,18 @@ BAD_BODIES = [
     (json.dumps(ask(fairlead={"context": "x", "odd": 1})).encode(), "invalid_request"),
     (json.dumps(ask(fairlead={"policy": "nope"})).encode(), "invalid_request"),
     (b'{"a":' * 5000 + b"1" + b"}" * 5000, "invalid_request"),
+    (b'{"model":"m","messages":[{"role":"user","content":"a","content":"b"}]}', "invalid_request"),
+    (
+        b'{"model": "m", "messages": [{"role": "user", "content": "a", "\\u0063ontent" : "b"}]}',
+        "invalid_request",
+    ),
+    (json.dumps(ask(Messages=[{"role": "user", "content": "b"}])).encode(), "invalid_request"),
+    (
+        json.dumps({"model": "m", "messages": [{"role": "user", "Content": "b"}]}).encode(),
+        "invalid_request",
+    ),
+    (json.dumps(ask([{"type": "text", "text": "a", "TEXT": "b"}])).encode(), "invalid_request"),
+    (json.dumps(ask(meſſages=[])).encode(), "invalid_request"),
 ]
 
 
@@ -658,6 +684,17 @@ async def test_a_bad_request_is_a_clear_400(upstream: Upstream, body: bytes, cod
     assert got.json()["error"]["message"]
     assert upstream.seen == []
     assert proxy.record.status == "rejected"
+
+
+async def test_text_that_looks_like_names_is_no_name(upstream: Upstream) -> None:
+    """Quoted names in a text, and names that repeat in different objects, pass."""
+    text = '{"a": 1, "a": 2, "Content": ["role"]}'
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"Content": 1, "x": 2}}}]
+    body = json.dumps(ask(text, tools=tools, metadata={"Text": "t", "text": "t"}), indent=1)
+    async with running(Setting(upstream.url)) as proxy:
+        got = await proxy.client.post("/v1/chat/completions", content=body.encode())
+
+    assert (got.status_code, upstream.seen[0].body) == (200, body.encode())
 
 
 async def test_a_body_over_the_limit_is_413(upstream: Upstream) -> None:

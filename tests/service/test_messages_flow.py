@@ -273,6 +273,7 @@ async def test_a_bad_stream_ends_in_a_refusal(
 
     found = told(got.content)
     assert BAD not in got.text
+    assert proxy.record.choices[0]["delivered_finish_reason"] == "refusal"
     assert b"VI" not in got.content
     assert text_of(found) == kept + REFUSAL
     assert (found["stop_reason"], found["id"]) == ("refusal", MESSAGE_ID)
