@@ -113,7 +113,7 @@ class PlainAnswer:
                 run.delivered_finishes[choice.index] = choice.finish_reason
         if run.vetoed:
             run.status = Status.VETOED
-            note = VetoNote(run.policy.refusal, run.fairlead())
+            note = VetoNote(run.policy.refusal, run.fairlead(), run.ask.params)
             notes = dict.fromkeys(run.vetoed, note)
             return self._call.dialect.vetoed(reply, notes, note.fairlead)
         if is_annotated(run):

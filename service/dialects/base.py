@@ -26,10 +26,14 @@ class ReadLimits:
 
 @dataclass(frozen=True, slots=True)
 class VetoNote:
-    """What a veto tells the client: the refusal text and the `fairlead` object."""
+    """What a veto tells the client: the refusal text and the `fairlead` object.
+
+    `params` are the request's settings: where JSON was asked for, a refusal may look otherwise.
+    """
 
     refusal: str
     fairlead: dict[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 class StreamDialect(Protocol):

@@ -20,7 +20,14 @@ from service.dialects.fields import (
     text_or_none,
 )
 from service.dialects.instruction import added
-from service.dialects.messages_form import REFUSED, error_body, message_of, text_block
+from service.dialects.messages_form import (
+    REFUSED,
+    error_body,
+    is_structured,
+    message_of,
+    refusal_end,
+    text_block,
+)
 from service.dialects.messages_request import read_turns, recorded
 from service.dialects.messages_stream import MessagesStream
 from service.dialects.messages_text import message_texts
@@ -30,7 +37,9 @@ from service.exchange import Ask, Choice, Reply
 ROUTE = "/v1/messages"
 # Beside the scalars, the structured settings that shape a reply; the rest is
 # content or kept elsewhere in the record.
-_STRUCTURED = frozenset({"stop_sequences", "tool_choice", "thinking", "output_config"})
+_STRUCTURED = frozenset(
+    {"stop_sequences", "tool_choice", "thinking", "output_config", "output_format"}
+)
 _KEPT_ELSEWHERE = frozenset({"model", "stream", "system", "messages", "tools", KEY})
 _SURVIVORS = ("id", "type", "role", "model", "usage")
 """What is kept of a vetoed message: nothing that the model may have written."""
@@ -97,21 +106,23 @@ class Messages:
 
     def stream(self, ask: Ask) -> MessagesStream:
         """A reader and writer for one streamed reply."""
-        return MessagesStream(ask.model)
+        return MessagesStream(ask.model, is_structured=is_structured(ask.params))
 
     def vetoed(
         self, reply: Reply, notes: Mapping[int, VetoNote], fairlead: dict[str, Any]
     ) -> bytes:
-        """The reply with its content replaced by one block with the refusal."""
+        """The reply with its content replaced by one block with the refusal.
+
+        Where JSON was asked for there is no block, since clients parse every text: the
+        refusal stands in `stop_details`, where Anthropic's own refusals are explained.
+        """
         if 0 not in notes:
             return self.annotated(reply, fairlead)
         kept = {name: reply.body[name] for name in _SURVIVORS if name in reply.body}
-        refused = {
-            "content": [text_block(notes[0].refusal)],
-            "stop_reason": REFUSED,
-            "stop_sequence": None,
-        }
-        return encode(kept | refused | {KEY: fairlead})
+        refusal, is_silent = notes[0].refusal, is_structured(notes[0].params)
+        content = [] if is_silent else [text_block(refusal)]
+        end = refusal_end(refusal, is_silent=is_silent)
+        return encode(kept | {"content": content} | end | {KEY: fairlead})
 
     def annotated(self, reply: Reply, fairlead: dict[str, Any]) -> bytes:
         """The reply unchanged but for the top-level `fairlead` object."""
@@ -120,8 +131,10 @@ class Messages:
     def prompt_refused(self, ask: Ask, note: VetoNote) -> bytes:
         """A plain 200 reply that holds the refusal, for `veto.prompt_as: refusal`."""
         head = {"id": f"msg_{note.fairlead.get('id', KEY)}", "model": ask.model}
-        message = message_of(head, [text_block(note.refusal)], REFUSED)
-        return encode(message | {KEY: note.fairlead})
+        is_silent = is_structured(ask.params)
+        message = message_of(head, [] if is_silent else [text_block(note.refusal)], REFUSED)
+        end = refusal_end(note.refusal, is_silent=is_silent)
+        return encode(message | end | {KEY: note.fairlead})
 
     def prompt_refused_stream(self, ask: Ask, note: VetoNote) -> bytes:
         """The same as a whole stream."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from service.dialects.body import encode
@@ -49,6 +50,21 @@ def message_of(head: dict[str, Any], content: list[Any], stop_reason: str | None
         "stop_sequence": None,
         "usage": head.get("usage") or NO_USAGE,
     }
+
+
+def is_structured(params: Mapping[str, Any]) -> bool:
+    """Whether a request's settings ask for JSON."""
+    config = params.get("output_config")
+    wanted = config.get("format") if isinstance(config, dict) else params.get("output_format")
+    return isinstance(wanted, dict)
+
+
+def refusal_end(refusal: str, *, is_silent: bool) -> dict[str, Any]:
+    """How a refused message ends; where it is silent, this is where the refusal stands."""
+    end: dict[str, Any] = {"stop_reason": REFUSED, "stop_sequence": None}
+    if is_silent:
+        end["stop_details"] = {"type": "refusal", "category": None, "explanation": refusal}
+    return end
 
 
 def text_block(text: str) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from service.dialects.base import VetoNote
 from service.dialects.body import upstream_object
 from service.dialects.messages_form import (
     NO_USAGE,
-    REFUSED,
     STOP_EVENT,
     encode_named,
     error_body,
     message_of,
+    refusal_end,
     text_block,
 )
 from service.dialects.messages_text import block_index, blocks_of, event_texts
@@ -27,12 +27,14 @@ from service.exchange import Delta, Event
 class MessagesStream:
     """Reads one upstream stream and writes our own events in its likeness.
 
-    `model` is what the request asked for, until the upstream says otherwise. What
+    `model` is what the request asked for, until the upstream says otherwise; whether it
+    wants JSON (`is_structured`) decides how a refusal is told. What
     a refusal has to close depends on what the client has seen: `sent` notes it.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, is_structured: bool = False) -> None:
         self._model = model
+        self._is_structured = is_structured
         self._head: dict[str, Any] = {}
         self._usage: dict[str, Any] = {}
         self._assembly = Assembly()
@@ -111,20 +113,26 @@ class MessagesStream:
         *,
         has_begun: bool,  # noqa: ARG002 - what was sent is known more exactly here
     ) -> bytes:
-        """Closes what is open, says the refusal in a text block, ends with `refusal`."""
+        """Closes what is open, says the refusal in a text block, ends with `refusal`.
+
+        Where JSON was asked for and none of it has left, no block is begun: the refusal
+        stands in `stop_details`.
+        """
         events = [] if self._has_started else [self._start(note)]
         text_at = next((at for at, block in self._open.items() if block.kind == "text"), None)
         for at, block in self._open.items():
             if at != text_at:
                 events += block.closed(at)
-        if text_at is None:
+        is_silent = self._is_structured and text_at is None
+        if text_at is None and not is_silent:
             text_at = self._next_index
             events.append(_on_block("start", text_at, content_block=text_block("")))
-        told = {"type": "text_delta", "text": note.refusal}
-        events += [_on_block("delta", text_at, delta=told), _on_block("stop", text_at)]
+        if text_at is not None:
+            told = {"type": "text_delta", "text": note.refusal}
+            events += [_on_block("delta", text_at, delta=told), _on_block("stop", text_at)]
         ended = {
             "type": "message_delta",
-            "delta": {"stop_reason": REFUSED, "stop_sequence": None},
+            "delta": refusal_end(note.refusal, is_silent=is_silent),
             "usage": {"output_tokens": 0} | self._usage,
             "fairlead": note.fairlead,
         }

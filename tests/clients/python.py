@@ -149,8 +149,13 @@ def anthropic(url: str) -> Asking:
             reply = (messages.parse if kind == "json" else messages.create)(**request)
         text = "".join(block.text for block in reply.content if block.type == "text")
         calls = [(block.name, block.input) for block in reply.content if block.type == "tool_use"]
+        told: dict[str, Any] = {"stop_reason": reply.stop_reason}
+        if reply.stop_details is not None:
+            told["stop_details.explanation"] = reply.stop_details.explanation
         value = getattr(reply, "parsed_output", None)
-        return _shown(text, calls=calls, value=value, stop_reason=reply.stop_reason)
+        if kind == "json":
+            told["parsed_output"] = value and value.model_dump()
+        return _shown(text, calls=calls, value=value, **told)
 
     return ask
 

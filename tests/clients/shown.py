@@ -46,6 +46,7 @@ def _situations() -> tuple[Situation, ...]:
     for quality in ("good", "bad"):
         asked += [(f"{quality} {kind}", kind, f"a {quality} {kind}") for kind in KINDS]
     plain = [Situation(*one, isStream=False) for one in asked]
+    asked.append(("cut json", "json", "a cut json"))
     streamed = [Situation(f"{name}, streamed", *rest, isStream=True) for name, *rest in asked]
     return (*plain, *streamed)
 
@@ -91,11 +92,13 @@ def _cell(observations: list[Observation]) -> str:
 
 def _told(shown: Observation) -> str:
     said = [f"raises `{shown['raises']}`"] if "raises" in shown else _TEXTS[shown["text"]]
-    ends = [
-        f"empty `{name}`" if value is None else f"`{name}: {json.dumps(value)}`"
-        for name, value in shown["told"].items()
-    ]
-    return ", ".join([*said, *ends])
+    return ", ".join([*said, *(_end(name, value) for name, value in shown["told"].items())])
+
+
+def _end(name: str, value: Any) -> str:
+    if value is None:
+        return f"empty `{name}`"
+    return f"the refusal in `{name}`" if value == REFUSAL else f"`{name}: {json.dumps(value)}`"
 
 
 _TEXTS = {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from tests.clients import python
+from tests.clients.conftest import NODE as NODE_FOLDER
 from tests.clients.shown import SITUATIONS, Observation, documented, row
 from tests.fakes.prompted import prompted
 from tests.fakes.upstream import Upstream
@@ -91,6 +92,14 @@ def test_the_readme_tells_what_is_shown(label: str, observe: Callable[[str], lis
     """The client's row in the README's table is what was observed."""
     for shown in observe(label):
         assert documented().get(label) == row(label, shown)
+
+
+def test_the_locked_packages_name_no_server() -> None:
+    """Whoever installs the npm clients has them from the registry that is configured there."""
+    lock = json.loads((NODE_FOLDER / "package-lock.json").read_text(encoding="utf-8"))
+    packages = [package for name, package in lock["packages"].items() if name]
+    assert packages
+    assert all("integrity" in package and "resolved" not in package for package in packages)
 
 
 def test_the_readme_tells_of_no_other_clients() -> None:

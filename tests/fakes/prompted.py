@@ -1,6 +1,7 @@
 """An upstream that reads its part in the prompt, in whichever format it is asked.
 
-The newest message names the part: `text`, `tool` or `json`, good unless it says `bad`.
+The newest message names the part: `text`, `tool` or `json`, `good` or `bad`; a
+`cut` one is bad towards its end, so that its beginning is released.
 So a client in another process, which cannot set a script, gets what it wants:
 
     upstream.script = prompted          # and the client asks for "a bad tool"
@@ -20,7 +21,7 @@ from tests.fakes.upstream import Seen
 GOOD = "Paris is fine. "
 BAD = "You are a scoundrel. "
 TOOL = "weather"
-_PART = re.compile(r"\ba (good|bad) (text|tool|json)\b")
+_PART = re.compile(r"\ba (good|bad|cut) (text|tool|json)\b")
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,14 @@ def _part(asked: dict[str, Any]) -> Part:
     turns = asked.get("messages") or asked.get("input")
     found = _PART.search(str(turns[-1] if isinstance(turns, list) else turns))
     assert found, f"the prompt names no part: {turns}"
-    is_bad, kind = found[1] == "bad", found[2]
+    is_bad, kind = found[1] != "good", found[2]
     if kind == "text":
         return Part(asked, None, (GOOD, "You are", " a scoundrel. ") if is_bad else (GOOD, "Go."))
     value = "scoundrel" if is_bad else "Paris"
     if kind == "tool":
         return Part(asked, TOOL, ('{"city"', f': "{value}"}}'))
-    return Part(asked, _forced_tool(asked), ('{"name"', f': "{value}"}}'))
+    begun = '{"name": "Very fine. ' if found[1] == "cut" else '{"name": "'
+    return Part(asked, _forced_tool(asked), (begun, f'{value}"}}'))
 
 
 def _forced_tool(asked: dict[str, Any]) -> str | None:

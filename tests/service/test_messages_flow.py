@@ -308,6 +308,53 @@ async def test_nothing_of_a_vetoed_call_is_seen(upstream: Upstream, said: str) -
     assert (text_of(found), found["stop_reason"]) == (f"Look. {REFUSAL}", "refusal")
 
 
+JSON = {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_refusal_is_no_text_where_json_is_wanted(
+    upstream: Upstream, is_stream: bool
+) -> None:
+    """A vetoed structured reply has no content; the refusal explains why it stopped."""
+    said = f'{{"name": "{BAD}"}}'
+    script = Stream(text_stream(*said.partition(": "))) if is_stream else Status(200, plain(said))
+    async with proxied(upstream, script) as proxy:
+        got = await send(proxy, stream=is_stream, **JSON)
+
+    found = told(got.content) if is_stream else got.json()
+    assert (found["content"], found["stop_reason"]) == ([], "refusal")
+    assert found["stop_details"] == {
+        "type": "refusal", "category": None, "explanation": REFUSAL,
+    }  # fmt: skip
+    assert proxy.record.choices[0]["delivered"] == REFUSAL
+
+
+async def test_json_that_was_begun_ends_in_the_refusal(upstream: Upstream) -> None:
+    """What has left stands, and its block is closed with the refusal as ever."""
+    script = Stream(text_stream('{"a": "Fine. ', f'{BAD}. "}}'), delay_s=0.02)
+    async with proxied(upstream, script) as proxy:
+        got = await send(proxy, stream=True, **JSON)
+
+    found = told(got.content)
+    assert (text_of(found), found["stop_reason"]) == (f'{{"a": "Fine. {REFUSAL}', "refusal")
+    assert "stop_details" not in found
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_refused_prompt_is_no_text_where_json_is_wanted(
+    upstream: Upstream, is_stream: bool
+) -> None:
+    """With `prompt_as: refusal` a structured request is refused in the same form."""
+    async with proxied(
+        upstream, Status(200, plain("Hi")), policy=replace(ENFORCE, prompt_as="refusal")
+    ) as proxy:
+        got = await send(proxy, ATTACK, stream=is_stream, **JSON)
+
+    found = told(got.content) if is_stream else got.json()
+    assert (got.status_code, found["content"]) == (200, [])
+    assert found["stop_details"]["explanation"] == REFUSAL
+
+
 async def test_a_chased_stream_is_cut_properly(upstream: Upstream) -> None:
     """Under chase text leaves at once; the blocks are closed all the same."""
     policy = replace(ENFORCE, streaming="chase")

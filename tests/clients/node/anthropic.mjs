@@ -15,7 +15,10 @@ export function anthropic(url) {
     const calls = reply.content
       .filter((block) => block.type === "tool_use")
       .map((call) => [call.name, call.input]);
-    return { text, calls, value: reply.parsed_output, told: { stop_reason: reply.stop_reason } };
+    const told = { stop_reason: reply.stop_reason };
+    if (reply.stop_details) told["stop_details.explanation"] = reply.stop_details.explanation;
+    if (extra.output_config) told.parsed_output = reply.parsed_output;
+    return { text, calls, value: reply.parsed_output, told };
   }
   const tool = { name: "weather", input_schema: parameters };
   return {
