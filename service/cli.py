@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         description="A proxy that scores, vetoes and records what a language model replies.",
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_serve, _demo, _score, _export, _db, _config, _keys, _models):
+    for add in (_serve, _demo, _score, _evaluate, _export, _db, _config, _keys, _models):
         add(commands)
     return top
 
@@ -88,6 +88,17 @@ def _score(commands: Commands[argparse.ArgumentParser]) -> None:
     found.add_argument("--input", metavar="FILE", type=Path, help="JSONL or Parquet to score")
     found.add_argument("--output", metavar="FILE", type=Path, help="JSONL or Parquet to write")
     found.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    found.add_argument("--model", metavar="NAME", help="scoring model")
+    found.add_argument("--provider", metavar="NAME", help="execution provider")
+
+
+def _evaluate(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "evaluate", "measure a scorer on labelled texts")
+    found.add_argument("files", metavar="FILE", type=Path, nargs="+", help="JSONL or Parquet")
+    found.add_argument("--scorer", metavar="NAME", required=True, help="the scorer to measure")
+    found.add_argument("--head", metavar="HEAD", help="one of its heads; all if not given")
+    found.add_argument("--json", metavar="FILE", type=Path, help="JSON file to write")
+    found.add_argument("--plot", metavar="FILE", type=Path, help="reliability diagram (PNG)")
     found.add_argument("--model", metavar="NAME", help="scoring model")
     found.add_argument("--provider", metavar="NAME", help="execution provider")
 

@@ -82,7 +82,9 @@ def _pyarrow() -> Any:
     try:
         return import_module("pyarrow.parquet")
     except ImportError:
-        raise UsageError("Parquet needs pyarrow: pip install pyarrow, or use .jsonl") from None
+        raise UsageError(
+            "Parquet needs pyarrow: pip install 'fairlead[parquet]', or use .jsonl"
+        ) from None
 
 
 @contextmanager
