@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -118,10 +119,10 @@ def read_stream(body: bytes) -> Told:
 
 
 def check_prompt_error(body: Json) -> None:
-    """OpenAI's envelope, which names the field."""
+    """OpenAI's envelope, which names the field, and which of several prompts."""
     error = body["error"]
     assert (error["type"], error["code"]) == ("invalid_request_error", "content_filter")
-    assert error["param"] == "prompt"
+    assert error["param"] == "prompt" or re.fullmatch(r"prompt\[\d+\]", error["param"])
     assert error["fairlead"]["verdict"] == "veto"
 
 
