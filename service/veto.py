@@ -354,6 +354,9 @@ class StreamVeto:
             out += self._release(self._queue.popleft())
         if self._has_ended and self._is_settled():
             self._is_recording = True
+            if self.vetoed and self._all_closed():
+                # The reply has its end, which is ours: how the upstream's came is no matter.
+                self.failure = None
             out.append(Record())
         return out
 

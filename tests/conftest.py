@@ -18,6 +18,7 @@ _ABSENT: dict[str, str] = {}
 
 # How long an example takes says nothing on a shared machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", settings.get_profile("untimed"), max_examples=5000)
 settings.load_profile("untimed")
 
 

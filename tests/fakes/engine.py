@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scorers.errors import ScorerError
 from scorers.types import Score, Side, Span, Subject
@@ -88,6 +88,33 @@ class WordEngine:
         return Score(
             "faithfulness", subject.side, MODEL, risk, heads, spans, evidence_windows=windows
         )
+
+
+@dataclass
+class SlowEngine(WordEngine):
+    """Answers after a number of turns of the loop drawn by the test; notes what it has cleared.
+
+    Reads the text before the window too, as real scorers do: a word may be cut by a window's end.
+    """
+
+    turns: list[int] = field(default_factory=list)
+    cleared: set[str] = field(default_factory=set)
+
+    async def score(
+        self,
+        subject: Subject,
+        *,
+        scorers: Collection[str] | None = None,
+        deadline: float | None = None,
+    ) -> dict[str, Score]:
+        """Scores by words, late."""
+        for _ in range(self.turns.pop() if self.turns else 0):
+            await asyncio.sleep(0)
+        whole = replace(subject, start=0)
+        scores = await super().score(whole, scorers=scorers, deadline=deadline)
+        if BAD not in whole.fresh:
+            self.cleared.add(subject.text[: subject.stop])
+        return scores
 
 
 @dataclass

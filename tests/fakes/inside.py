@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -32,6 +33,11 @@ from tests.fakes.proxy import ENFORCE, NoKeys
 JSON = "application/json"
 SSE = "text/event-stream"
 TARGET = Target("default", "http://upstream/v1")
+
+
+# Made once: a fuzz test makes thousands of proxies.
+_dialects = functools.cache(by_route)
+_metrics = functools.cache(Metrics)
 
 
 def cut(body: bytes, at: Sequence[int]) -> list[bytes]:
@@ -79,7 +85,7 @@ class Inside:
     seen: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        metrics = Metrics()
+        metrics = _metrics()
         flow = Flow(
             judge=Judge(self.engine, metrics),
             upstream=self,
@@ -95,8 +101,8 @@ class Inside:
             access=Access(NoKeys(), is_required=False),
             read_limits=ReadLimits(),
         )
-        around = [Middleware(Outermost, metrics=metrics, max_exchanges=9, proxied=by_route())]
-        routes = proxied_routes(lambda _: proxy, by_route())
+        around = [Middleware(Outermost, metrics=metrics, max_exchanges=9, proxied=_dialects())]
+        routes = proxied_routes(lambda _: proxy, _dialects())
         self._app = Starlette(routes=routes, middleware=around)
         self._reply = CutReply([])
 

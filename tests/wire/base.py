@@ -115,7 +115,7 @@ class Sent:
 
 def sent_events(body: bytes) -> list[Sent]:
     """The events of a stream as a client reads them; what lacks its blank line is none."""
-    text = re.sub(r"\r\n|\r", "\n", body.decode())
+    text = re.sub(r"\r\n|\r", "\n", body.decode(errors="replace"))
     found = []
     for block in text.split("\n\n")[:-1]:
         lines = [line.partition(":") for line in block.split("\n")]
@@ -128,7 +128,7 @@ def sent_events(body: bytes) -> list[Sent]:
 def parsed(body: bytes) -> list[Any]:
     """The data of each event that has some: JSON, or the text `[DONE]`."""
     found = [sent.data for sent in sent_events(body) if sent.data]
-    return [data if data == "[DONE]" else _json(data) for data in found]
+    return ["[DONE]" if data.strip() == "[DONE]" else _json(data) for data in found]
 
 
 def _json(data: str) -> Any:
