@@ -5,40 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 from scorers.types import Side
-from service.call import Call, FlowLimits
-from service.dialects.base import ReadLimits
-from service.dialects.messages import Messages
-from service.errors import FairleadError
-from service.judge import Judge
-from service.metrics import Metrics
 from service.policy import Rule
-from service.recorder import Recorder, Run
 from service.sse import Splitter
-from service.streaming import StreamDriver, StreamTools
-from service.upstream import Headers, Target
-from service.veto import WindowLimits
-from tests.fakes.engine import ATTACK, BAD, UNSUPPORTED, ListWriter, WordEngine
+from service.upstream import Target
+from tests.fakes.engine import ATTACK, BAD, UNSUPPORTED, WordEngine
+from tests.fakes.inside import CutReply, Inside
 from tests.fakes.messages import (
     MESSAGE_ID,
     MODEL,
     PING,
     STARTED,
-    STOP,
     USAGE,
     ask,
     event,
-    finished,
     message,
     plain,
     started,
@@ -54,7 +41,6 @@ from tests.fakes.proxy import ENFORCE, Running, Setting, running
 from tests.fakes.replies import encode
 from tests.fakes.scripts import Hang, Status, Stream
 from tests.fakes.upstream import Upstream, closed_port_url
-from tests.service.test_streaming import CutReply, SlowEngine
 
 ROUTE = "/v1/messages"
 REFUSAL = ENFORCE.refusal
@@ -520,182 +506,29 @@ async def test_counting_tokens_passes_unscored(upstream: Upstream) -> None:
     assert proxy.engine.subjects == []
 
 
-@dataclass
-class Reader:
-    """A client that checks, with every byte it gets, that each text so far was cleared."""
-
-    engine: SlowEngine
-    has_started: bool = False
-    texts: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    splitter: Splitter = field(default_factory=lambda: Splitter(1_000_000))
-
-    async def start(self, status: int, headers: Headers) -> None:
-        """The head."""
-        assert status == 200
-        self.has_started = True
-
-    async def send(self, data: bytes) -> None:
-        """Some of the body."""
-        self.body += data
-        for raw in self.splitter.feed(data):
-            if raw.data and raw.data != b"[DONE]":
-                self._take(json.loads(raw.data))
-
-    def _take(self, data: Any) -> None:
-        delta = data.get("delta", {})
-        for name in ("text", "thinking", "partial_json"):
-            said = delta.get(name, "")
-            if not said or said in (REFUSAL, "{"):
-                continue
-            key = f"{name}{data.get('index', 0)}" if name == "partial_json" else name
-            self.texts[key] = self.texts.get(key, "") + said
-            self._check(self.texts[key])
-
-    def _check(self, said: str) -> None:
-        # A tool's arguments are scored below its name.
-        covered = any(said in clear for clear in self.engine.cleared)
-        assert covered, f"{said!r} left unscored"
-
-    async def finish(self) -> None:
-        """The end."""
-
-    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
-        """Not for streams."""
-        raise AssertionError(status)
+async def through(*pieces: bytes) -> tuple[bytes, Inside]:
+    """What the client gets of a stream that comes in these pieces, and the proxy."""
+    inside = Inside()
+    got = await inside.post(ROUTE, ask(stream=True), CutReply(list(pieces)))
+    return got.body, inside
 
 
-async def drive(body: bytes, at: list[int], turns: list[int]) -> tuple[Reader, Run]:
-    """Runs one stream through the driver."""
-    engine = SlowEngine(turns=list(turns))
-    metrics, writer = Metrics(), ListWriter()
-    limits = FlowLimits(windows=WindowLimits(max_chars=40, max_wait_s=0.01))
-    recorder = Recorder(writer, is_strict=True, is_logging=False)
-    tools = StreamTools(Judge(engine, metrics), recorder, metrics, limits)
-    dialect = Messages()
-    asked = dialect.parse(encode(ask(stream=True)), ROUTE, limits=ReadLimits())
-    run = Run("fl_1", 0, asked, ENFORCE)
-    reader = Reader(engine)
-    places = sorted({min(place, len(body)) for place in at} | {0, len(body)})
-    reply = CutReply([body[a:b] for a, b in pairwise(places)])
-    driver = StreamDriver(tools, Call(run, dialect, Target("t", ""), ()), reader, reply, began=0.0)
-    async with asyncio.timeout(20):
-        await driver.drive(None)
-    assert len(writer.records) == 1
-    return reader, run
-
-
-PIECES = st.lists(
-    st.sampled_from(
-        ["Fine. ", "Good", " and well", ".\n", "Zwölf Möwen. ", "VI", "LE", f"{BAD}! "]
-    ),
-    min_size=1,
-    max_size=5,
-)
-KINDS = st.sampled_from(["text", "thinking", "tool"])
-
-
-def whole(kinds: list[tuple[str, list[str]]]) -> list[bytes]:
-    """A stream of blocks of the given kinds."""
-    makers = {"text": text_block, "thinking": thinking_block}
-    return stream(
-        *(
-            tool_block(at, "f", *pieces) if kind == "tool" else makers[kind](at, *pieces)
-            for at, (kind, pieces) in enumerate(kinds)
-        )
-    )
-
-
-def is_bad(kinds: list[tuple[str, list[str]]]) -> bool:
-    """Whether one of the texts, as they are joined, has the bad word."""
-    texts = {
-        name: "".join("".join(pieces) for kind, pieces in kinds if kind == name)
-        for name in ("text", "thinking")
-    }
-    tools = ["".join(pieces) for kind, pieces in kinds if kind == "tool"]
-    return any(BAD in found for found in [*texts.values(), *tools])
-
-
-@settings(max_examples=120, deadline=None)
-@given(
-    st.lists(st.integers(0, 3000), max_size=20),
-    st.lists(st.integers(0, 12), max_size=20),
-    st.lists(st.tuples(KINDS, PIECES), min_size=1, max_size=3),
-)
-def test_no_unscored_text_leaves_wherever_the_bytes_are_cut(
-    at: list[int], turns: list[int], kinds: list[tuple[str, list[str]]]
-) -> None:
-    """Every delivered prefix was cleared first; a bad reply ends in one proper refusal."""
-    body = b"".join(whole(kinds))
-    reader, run = asyncio.run(drive(body, at, turns))
-
-    if is_bad(kinds):
-        found = told(reader.body)
-        assert found["stop_reason"] == "refusal"
-        assert found["content"][-1]["text"].endswith(REFUSAL)
-        assert BAD.encode() not in reader.body
-        assert run.status == "vetoed"
-    else:
-        assert reader.body == body
-        assert run.status == "completed"
-
-
-PARTS = ("Fine. ", "VI", "LE", BAD, "", None, 5, {"text": BAD}, [BAD])
-LOOSE = st.one_of(
-    st.builds(
-        lambda kind, index, name, said: event(
-            f"content_block_{kind}", index=index, delta={"type": "text_delta", name: said}
-        ),
-        st.sampled_from(["delta", "stop", "novel"]),
-        st.sampled_from([0, 1, 7, -1, None]),
-        st.sampled_from(["text", "thinking", "partial_json", "citation", "words"]),
-        st.sampled_from(PARTS),
-    ),
-    st.builds(
-        lambda kind, name, said: event(
-            "content_block_start", index=0, content_block={"type": kind, name: said}
-        ),
-        st.sampled_from(["text", "tool_use", "thinking", "novel"]),
-        st.sampled_from(["text", "name", "input", "thinking", "content"]),
-        st.sampled_from(PARTS),
-    ),
-    st.builds(
-        lambda kind, name, said: event(kind, **{name: said}),
-        st.sampled_from(["message_start", "message_delta", "message_stop", "ping", "novel"]),
-        st.sampled_from(["message", "delta", "words", "index"]),
-        st.sampled_from(PARTS),
-    ),
-    st.sampled_from([started(), PING, STOP, b"data: {\n\n", b"data: [DONE]\n\n", b"event: x\n\n"]),
-    st.sampled_from([event("error", error={"message": "Busy"}), *finished()]),
-)
-
-
-def test_what_comes_after_the_end_does_not_undo_it() -> None:
+async def test_what_comes_after_the_end_does_not_undo_it() -> None:
     """Data that cannot be read behind the end, in one piece with it, changes nothing."""
     body = b"".join(text_stream())
-    reader, run = asyncio.run(drive(body + b"data: {\n\n", [], []))
-    assert (reader.body, run.status) == (body, "completed")
+    got, inside = await through(body + b"data: {\n\n")
+    assert (got, inside.writer.records[0].status) == (body, "completed")
 
 
-@settings(max_examples=100, deadline=None, phases=(Phase.explicit, Phase.generate))
-@given(st.lists(LOOSE, max_size=12), st.lists(st.integers(0, 600), max_size=6))
-def test_no_order_of_events_lets_bad_text_out(events: list[bytes], at: list[int]) -> None:
-    """Whatever comes in whatever order, the stream ends and no bad word has left."""
-    body = b""
-    with suppress(FairleadError):  # told as a plain error while nothing was sent
-        reader, _ = asyncio.run(drive(b"".join(events), at, []))
-        body = reader.body
-    assert BAD.encode() not in body
-
-
-def test_a_ping_waits_for_no_score() -> None:
+async def test_a_ping_waits_for_no_score() -> None:
     """A ping is not text: it passes in its place, whatever is being scored."""
     body = b"".join(text_stream("Fine."))
-    reader, _ = asyncio.run(drive(PING + body, [len(PING)], [12]))
-    assert reader.body == PING + body
+    got, _ = await through(PING, body)
+    assert got == PING + body
 
 
-def test_the_message_of_a_record_is_the_model_s_own() -> None:
+async def test_the_message_of_a_record_is_the_model_s_own() -> None:
     """The record of a vetoed stream has what the model wrote."""
-    _, run = asyncio.run(drive(b"".join(text_stream("Good. ", BAD)), [], []))
-    assert run.messages[0]["content"] == message(f"Good. {BAD}")["content"]
+    _, inside = await through(b"".join(text_stream("Good. ", BAD)))
+    [choice] = inside.writer.records[0].choices
+    assert choice["message"]["content"] == message(f"Good. {BAD}")["content"]

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from service.call import Call, FlowLimits
 from service.dialects.base import ReadLimits, VetoNote
 from service.dialects.responses import ROUTE, Responses
-from service.dialects.responses_draft import ENDS
 from service.dialects.responses_stream import ResponsesStream
 from service.errors import UpstreamCut, UpstreamMalformed
 from service.exchange import Delta, Event
-from service.judge import Judge
-from service.metrics import Metrics
-from service.recorder import Recorder, Run
 from service.sse import Splitter
-from service.streaming import StreamDriver, StreamTools
-from service.upstream import Headers, Target
-from service.veto import WindowLimits
-from tests.fakes.engine import BAD, ListWriter
 from tests.fakes.proxy import ENFORCE
 from tests.fakes.responses import (
     call_events,
@@ -39,7 +28,6 @@ from tests.fakes.responses import (
     text_part,
     typed,
 )
-from tests.service.test_streaming import CutReply, SlowEngine, cut
 
 NOTE = VetoNote("Withheld.", {"id": "fl-1", "verdict": "veto"})
 RESPONSES = Responses(now=lambda: 1234.5)
@@ -370,121 +358,3 @@ def test_any_events_are_read_or_malformed(bodies: Any, seen: int, is_structured:
     assert told[-1]["type"] == "response.incomplete"
     numbers = [body["sequence_number"] for body in told]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-
-
-@dataclass
-class Reader:
-    """A client that checks, with every byte it gets, that the text so far was cleared."""
-
-    engine: SlowEngine
-    is_checking: bool = True
-    has_started: bool = False
-    texts: dict[tuple[int, int], str] = field(default_factory=dict)
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-    body: bytes = b""
-    splitter: Splitter = field(default_factory=lambda: Splitter(1_000_000))
-
-    async def start(self, status: int, headers: Headers) -> None:
-        """The head."""
-        assert status == 200
-        self.has_started = True
-
-    async def send(self, data: bytes) -> None:
-        """Some of the body."""
-        self.body += data
-        for raw in self.splitter.feed(data):
-            body = orjson.loads(raw.data or b"{}")
-            self.bodies.append(body)
-            is_text = body["type"] in TEXT_DELTAS and body["delta"] != REFUSAL
-            if is_text and self.is_checking:
-                self._take(body)
-
-    def _take(self, body: dict[str, Any]) -> None:
-        at = (body["output_index"], body["content_index"])
-        self.texts[at] = self.texts.get(at, "") + body["delta"]
-        covered = any(self.texts[at] in clear for clear in self.engine.cleared)
-        assert covered or not self.texts[at], f"{self.texts[at]!r} left unscored"
-
-    async def finish(self) -> None:
-        """The end."""
-
-    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
-        """Not for streams."""
-        raise AssertionError(status)
-
-
-async def drive(body: bytes, at: list[int], turns: list[int], *, streaming: str) -> Reader:
-    """Runs one stream through the driver."""
-    engine, metrics, writer = SlowEngine(turns=list(turns)), Metrics(), ListWriter()
-    limits = FlowLimits(windows=WindowLimits(max_chars=40, max_wait_s=0.01))
-    recorder = Recorder(writer, is_strict=True, is_logging=False)
-    tools = StreamTools(Judge(engine, metrics), recorder, metrics, limits)
-    asked = orjson.dumps({"model": "m", "input": "Hi", "stream": True})
-    run = Run(
-        "fl_1",
-        0,
-        RESPONSES.parse(asked, ROUTE, limits=ReadLimits()),
-        replace(ENFORCE, streaming=streaming),
-    )
-    reader = Reader(engine, is_checking=streaming == "hold")
-    call = Call(run, RESPONSES, Target("t", ""), ())
-    driver = StreamDriver(tools, call, reader, CutReply(cut(body, at)), began=0.0)
-    async with asyncio.timeout(20):
-        await driver.drive(None)
-    assert len(writer.records) == 1
-    return reader
-
-
-PIECES = st.lists(
-    st.sampled_from(["Fine. ", "Good", " and well", ".\n", "Zwölf. ", "VI", "LE", f"{BAD}! "]),
-    min_size=1,
-    max_size=8,
-)
-KINDS = st.sampled_from([message_events, reasoning_events, call_events, custom_events])
-
-
-@settings(max_examples=80, deadline=None)
-@given(
-    st.lists(st.integers(0, 4000), max_size=20),
-    st.lists(st.integers(0, 9), max_size=20),
-    st.lists(st.tuples(KINDS, PIECES), max_size=3),
-)
-def test_no_unscored_text_leaves_wherever_the_bytes_are_cut(
-    at: list[int], turns: list[int], said: list[tuple[Any, list[str]]]
-) -> None:
-    """Under hold what arrives was cleared first; a bad response ends in one refusal."""
-    body = b"".join(response_events(*(make(*pieces) for make, pieces in said)))
-    reader = asyncio.run(drive(body, at, turns, streaming="hold"))
-
-    bad = any(BAD in text for text in _texts(said))
-    if bad:
-        assert BAD.encode() not in reader.body
-        assert reader.bodies[-1]["type"] == "response.incomplete"
-        refusals = [b for b in reader.bodies if b["type"] in TEXT_DELTAS and b["delta"] == REFUSAL]
-        assert len(refusals) == 1
-        numbers = [body["sequence_number"] for body in reader.bodies]
-        assert numbers == list(range(len(numbers)))
-    else:
-        assert reader.body == body
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.integers(0, 9), max_size=20), PIECES)
-def test_a_chased_stream_ends_once(turns: list[int], pieces: list[str]) -> None:
-    """Under chase text leaves at once; a veto still ends the response in one refusal."""
-    body = b"".join(response_events(message_events(*pieces)))
-    reader = asyncio.run(drive(body, [], turns, streaming="chase"))
-
-    ends = [body["type"] for body in reader.bodies if body["type"] in ENDS]
-    is_bad = BAD in "".join(pieces)
-    assert ends == ["response.incomplete" if is_bad else "response.completed"]
-
-
-def _texts(said: list[tuple[Any, list[str]]]) -> list[str]:
-    """The texts that are scored: all of a channel's are one."""
-    texts = [
-        "".join("".join(pieces) for make, pieces in said if make is kind)
-        for kind in (message_events, reasoning_events)
-    ]
-    calls = [pieces for make, pieces in said if make in (call_events, custom_events)]
-    return [*texts, *(text for name, *rest in calls for text in (name, "".join(rest)))]
