@@ -44,6 +44,10 @@ AFTER_DONE_S = 0.1
 """How long an upstream that said `[DONE]` has to end its body, so that its connection is kept."""
 
 
+_BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r", b"\n\r")
+"""What an event ends with, unless the upstream left it open."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamTools:
     """What a driver works with; the same for every stream."""
@@ -216,6 +220,8 @@ class StreamDriver:
     def _events(self, raws: Sequence[RawEvent], *, now: float) -> list[Command]:
         commands: list[Command] = []
         for raw in raws:
+            if self._veto.has_ended:
+                break
             try:
                 event = self._dialect.read(raw.raw, raw.data)
             except FairleadError as error:
@@ -328,7 +334,7 @@ class StreamDriver:
         self._out.append(data)
         if data == event.raw:
             self._dialect.sent(event)
-        self._is_torn = bool(data) and not data.endswith((b"\n", b"\r"))
+        self._is_torn = bool(data) and not data.endswith(_BLANK_LINES)
         if not self._has_recorded:
             self._deliver(event, vetoed)
         if event.deltas:
@@ -395,6 +401,8 @@ class StreamDriver:
             self._add(self._dialect.failure(failure))
         elif needs_done:
             self._add(self._dialect.done())
+        elif self._veto.vetoed:
+            self._add(b"")
         await self._flush()
         if not self._client.has_started:
             await self._start()

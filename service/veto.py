@@ -218,6 +218,11 @@ class StreamVeto:
         return frozenset(i for i, choice in self._choices.items() if choice.is_vetoed)
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the stream's end has come, so that nothing after it counts."""
+        return self._has_ended
+
+    @property
     def is_over(self) -> bool:
         """Whether `End` was given."""
         return self._is_over

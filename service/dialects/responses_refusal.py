@@ -7,7 +7,7 @@ from typing import Any
 
 from service.dialects.base import VetoNote
 from service.dialects.responses_draft import Body, Draft, Item, Part
-from service.dialects.responses_text import RESPONSE_LABELS
+from service.dialects.responses_text import is_label
 
 _REASON = {"reason": "content_filter"}
 _NO_END = {"error": None, "incomplete_details": None}
@@ -39,7 +39,7 @@ def refused_response(response: Body, output: list[Body], note: VetoNote) -> Body
 
     What stands beside the output and might be text is left out.
     """
-    kept = {name: value for name, value in response.items() if name in RESPONSE_LABELS}
+    kept = {name: value for name, value in response.items() if is_label(name, value)}
     if "completed_at" in kept:
         kept["completed_at"] = None
     ended = {"status": "incomplete", "error": None, "incomplete_details": _REASON}
@@ -89,7 +89,7 @@ class Refusal:
         yield {"type": "response.incomplete", "response": self._ended()}
 
     def _begin(self) -> Iterator[Body]:
-        kept = {name: v for name, v in self._response.items() if name in RESPONSE_LABELS}
+        kept = {name: v for name, v in self._response.items() if is_label(name, v)}
         begun: Body = {"status": "in_progress", "output": [], "usage": None} | _NO_END
         for kind in ("response.created", "response.in_progress"):
             yield {"type": kind, "response": kept | begun}

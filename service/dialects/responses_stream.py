@@ -182,7 +182,7 @@ def _texts(body: Body) -> Iterator[Said]:
         place = (at, name, place_index(body, f"{name}_index"))
         is_reasoning = "reasoning" in str(body.get("type"))
         yield from part_texts(part, place, is_reasoning=is_reasoning)
-    if isinstance(response := body.get("response"), dict):
+    if (response := body.get("response")) is not None:
         yield from response_texts(response)
 
 

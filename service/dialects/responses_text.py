@@ -54,6 +54,8 @@ RESPONSE_LABELS = frozenset(
 )
 """What a response says of itself or repeats of its request; anything else counts as said."""
 
+_SETTINGS = frozenset({"text", "reasoning"})
+
 PLACES = {
     "response.output_text": ("content", "text"),
     "response.refusal": ("content", "refusal"),
@@ -74,15 +76,25 @@ _CHANNELS = {"output_text": CONTENT, "refusal": REFUSAL, "audio": AUDIO}
 _SOUND = "response.audio."
 
 
-def response_texts(response: Mapping[str, Any]) -> Iterator[Said]:
+def response_texts(response: Any) -> Iterator[Said]:
     """Everything that a response says: its output, and what stands beside it."""
+    if not isinstance(response, dict):
+        for place, text in _walk(response, ("response",)):
+            yield Said(place, "other:response", text)
+        return
     output = response.get("output")
-    for at, item in enumerate(output if isinstance(output, list) else ()):
+    for at, item in enumerate(output if isinstance(output, list) else [output]):
         yield from item_texts(item, at)
     for key, value in response.items():
-        if key not in RESPONSE_LABELS and key != "output_text":
+        if not is_label(key, value) and key != "output_text":
             for place, text in _walk(value, (key,)):
                 yield Said(place, f"other:{key}", text)
+
+
+def is_label(key: str, value: Any) -> bool:
+    """Whether a field of a response is one of its labels; settings are objects, never text."""
+    is_setting = key not in _SETTINGS or not isinstance(value, str | list)
+    return key in RESPONSE_LABELS and is_setting
 
 
 def repeated_text(response: Mapping[str, Any]) -> str:

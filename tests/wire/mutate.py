@@ -110,7 +110,9 @@ def _say(draw: Draw, wire: Wire, body: Json) -> None:
     """Text at any place that is no label's."""
     node = draw(st.sampled_from(list(_nodes(body, wire.labels))))
     known = sorted(key for key in node if key not in wire.labels)
-    node[draw(st.sampled_from([*known, *_FIELDS]))] = draw(_hostile)
+    key, said = draw(st.sampled_from([*known, *_FIELDS])), draw(_hostile)
+    if not _is_setting(key, said):
+        node[key] = said
 
 
 def _copy(draw: Draw, wire: Wire, body: Json) -> None:
@@ -118,7 +120,9 @@ def _copy(draw: Draw, wire: Wire, body: Json) -> None:
     node = draw(st.sampled_from(list(_nodes(body, wire.labels))))
     known = sorted(key for key in node if key not in wire.labels)
     if known:
-        node[draw(st.sampled_from(_FIELDS))] = node[draw(st.sampled_from(known))]
+        key, value = draw(st.sampled_from(_FIELDS)), node[draw(st.sampled_from(known))]
+        if not _is_setting(key, value):
+            node[key] = value
 
 
 def _renumber(draw: Draw, wire: Wire, body: Json) -> None:
@@ -149,11 +153,16 @@ def _nodes(value: Any, labels: frozenset[str]) -> Iterator[Json]:
     if isinstance(value, dict):
         yield value
         for key, inner in value.items():
-            if key not in labels:
+            if key not in labels and not _is_setting(key, inner):
                 yield from _nodes(inner, labels)
     elif isinstance(value, list):
         for inner in value:
             yield from _nodes(inner, labels)
+
+
+def _is_setting(key: str, value: Any) -> bool:
+    """A response repeats the settings of its text and its reasoning as objects."""
+    return key in {"text", "reasoning"} and isinstance(value, dict)
 
 
 def _body(event: bytes) -> Any:
@@ -172,4 +181,4 @@ def _event(kind: Any, body: Json) -> bytes:
 def _filled(body: bytes) -> bytes:
     """The holes filled with marks, no two alike."""
     count = itertools.count(10_000)
-    return re.sub(HOLE.encode(), lambda _: f"q{next(count)}z".encode(), body)
+    return re.sub(HOLE.encode(), lambda _: f"Q{next(count)}Z".encode(), body)

@@ -12,7 +12,7 @@ from tests.fakes.engine import BAD
 HOLE = "§"
 """Where a mark is put later, in texts that are drawn alone."""
 
-_MARK = re.compile(rb"q\d+z")
+_MARK = re.compile(rb"Q\d+Z")
 _RAW = ["Fine§. ", "Good§", " and well§", ".\n", "Zwölf Möwen§. ", "VI", "LE", f"{BAD}§! "]
 _RAW += ["Long§ words " * 12]
 
@@ -20,7 +20,7 @@ _RAW += ["Long§ words " * 12]
 def numbered(pieces: list[str]) -> list[str]:
     """The pieces with a mark in each hole, no two alike."""
     count = itertools.count()
-    return [re.sub(HOLE, lambda _: f"q{next(count)}z", piece) for piece in pieces]
+    return [re.sub(HOLE, lambda _: f"Q{next(count)}Z", piece) for piece in pieces]
 
 
 def marks(text: bytes) -> set[bytes]:
