@@ -8,7 +8,7 @@ from service.dialects.base import VetoNote
 from service.dialects.body import encode_event
 from service.dialects.chat_stream import ChatStream, choice_index, choices_of, with_logprobs
 from service.dialects.logprobs import completion_logprobs
-from service.dialects.text import choice_texts, message_texts
+from service.dialects.text import choice_texts
 from service.errors import UpstreamMalformed
 from service.exchange import Delta
 
@@ -57,13 +57,7 @@ def text_of(choice: dict[str, Any], at: int) -> str:
 
 def texts_of(choice: dict[str, Any], at: int) -> list[tuple[str, str]]:
     """Channel and text of all that a choice says, also where it is shaped like chat's."""
-    found = choice_texts(choice, {"content": text_of(choice, at)})
-    for name in ("message", "delta"):
-        if isinstance(said := choice.get(name), dict):
-            found.extend(message_texts(said))
-        elif isinstance(said, str) and said:
-            found.append((f"other:{name}", said))
-    return found
+    return choice_texts(choice, {"content": text_of(choice, at)})
 
 
 def finish_of(choice: dict[str, Any], at: int) -> str | None:

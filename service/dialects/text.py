@@ -35,6 +35,7 @@ _INNER_LABELS = _LABELS | {
     "media_type",
 }
 _LABEL_ENDS = ("_id", "_signature", "_url")
+_MESSAGES = frozenset({"message", "delta"})
 _CHOICE_LABELS = frozenset(
     {"index", "message", "delta", "logprobs", "finish_reason", "native_finish_reason"}
     | {"stop_reason", "matched_stop", "content_filter_results", "content_filter_result"}
@@ -64,14 +65,19 @@ def message_texts(message: Mapping[str, Any]) -> Texts:
 
 
 def choice_texts(choice: Mapping[str, Any], message: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The same for a choice: what its message says, and what stands beside it."""
+    """The same for a choice: what its message says, and what stands beside it.
+
+    A choice that has both a message and a delta says what is in both.
+    """
     content = message.get("content")
     if len(message) == 1 and isinstance(content, str):
         texts = [(CONTENT, content)] if content else []
     else:
         texts = list(message_texts(message))
     for key, value in choice.items():
-        if key not in _CHOICE_LABELS and value and value != content:
+        if key in _MESSAGES and value is not message:
+            texts.extend(message_texts(value) if isinstance(value, dict) else _other(key, value))
+        elif key not in _CHOICE_LABELS and value and value != content:
             texts.extend(_other(key, value))
     return texts
 
