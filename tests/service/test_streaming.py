@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scorers.types import Score, Side, Subject
+from scorers.types import Side
 from service.call import Call, FlowLimits
 from service.dialects.base import ReadLimits
 from service.dialects.chat import Chat
@@ -24,61 +22,12 @@ from service.sse import Splitter
 from service.streaming import StreamDriver, StreamTools
 from service.upstream import Headers, Target
 from service.veto import WindowLimits
-from tests.fakes.engine import BAD, ListWriter, WordEngine
+from tests.fakes.engine import BAD, ListWriter, SlowEngine
+from tests.fakes.inside import CutReply, cut
 from tests.fakes.proxy import ENFORCE, ask
 from tests.fakes.replies import interleaved, text_events
 
 REFUSAL = ENFORCE.refusal
-
-
-@dataclass
-class CutReply:
-    """An upstream's stream, cut into given pieces."""
-
-    pieces: list[bytes]
-    status: int = 200
-    content_type: str = "text/event-stream"
-    headers: Headers = ()
-
-    async def read(self, limit_bytes: int) -> bytes:
-        """Not for streams."""
-        raise AssertionError(limit_bytes)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The pieces, with a chance for others to run between them."""
-        for piece in self.pieces:
-            yield piece
-            await asyncio.sleep(0)
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-@dataclass
-class SlowEngine(WordEngine):
-    """Answers after a number of turns of the loop drawn by the test; notes what it has cleared.
-
-    Reads the text before the window too, as real scorers do: a word may be cut by a window's end.
-    """
-
-    turns: list[int] = field(default_factory=list)
-    cleared: set[str] = field(default_factory=set)
-
-    async def score(
-        self,
-        subject: Subject,
-        *,
-        scorers: Collection[str] | None = None,
-        deadline: float | None = None,
-    ) -> dict[str, Score]:
-        """Scores by words, late."""
-        for _ in range(self.turns.pop() if self.turns else 0):
-            await asyncio.sleep(0)
-        whole = replace(subject, start=0)
-        scores = await super().score(whole, scorers=scorers, deadline=deadline)
-        if BAD not in whole.fresh:
-            self.cleared.add(subject.text[: subject.stop])
-        return scores
 
 
 @dataclass
@@ -125,12 +74,6 @@ class Reader:
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
         """Not for streams."""
         raise AssertionError(status)
-
-
-def cut(body: bytes, at: list[int]) -> list[bytes]:
-    """The bytes cut at the given places."""
-    places = sorted({min(place, len(body)) for place in at} | {0, len(body)})
-    return [body[a:b] for a, b in pairwise(places)]
 
 
 AGAIN = replace(
