@@ -213,8 +213,9 @@ def _read_choice(told: Told, choice: Any) -> None:
     check(index not in told.ends, "a choice goes on after its end")
     is_new = index not in told.texts
     check(not is_new or delta.get("role") == "assistant", "a choice without a role")
-    content = delta.get("content") or delta.get("refusal") or ""
+    content = delta.get("content") or ""
     told.say(index, content if isinstance(content, str) else "")
+    told.say(index, f"|{delta['refusal']}" if delta.get("refusal") else "")
     if choice["finish_reason"] is not None:
         told.end(index, choice["finish_reason"])
 

@@ -168,16 +168,21 @@ PROMPTS = (
 )
 
 
+def explained(end: Json) -> str:
+    """What is told of a refusal beside its reason: where JSON was asked for, all that is."""
+    return str((end.get("stop_details") or {}).get("explanation") or "")
+
+
 def read_plain(body: bytes) -> Told:
     """A plain reply as a strict client reads it."""
     found = json.loads(body)
     check((found["type"], found["role"]) == ("message", "assistant"), "no message")
     told = Told(ident=found["id"], model=found["model"], usage=found["usage"])
     told.fairlead = found.get("fairlead")
-    told.say(0, "".join(one.get("text", "") for one in found["content"]))
+    told.say(0, "".join(one.get("text", "") for one in found["content"]) + explained(found))
     told.end(0, found["stop_reason"])
     if told.fairlead:
-        check([one["type"] for one in found["content"]] == ["text"], "blocks are left")
+        check([one["type"] for one in found["content"]] in (["text"], []), "blocks are left")
     return told
 
 
@@ -204,6 +209,7 @@ class Reader:
             self._block(body, kind.removeprefix("content_block_"))
         elif kind == "message_delta":
             check(self.open is None, "an end with an open block")
+            self.told.say(0, explained(body["delta"]))
             self.told.end(0, body["delta"]["stop_reason"])
             self.told.usage |= body["usage"]
             self.told.fairlead = body.get("fairlead")
@@ -264,7 +270,8 @@ def streams(draw: st.DrawFn) -> tuple[Json, list[bytes]]:
         size = draw(st.integers(0, len(pieces)))
         said, pieces = pieces[:size], pieces[size:]
         made.append(draw(st.sampled_from(MAKERS))(at, said))
-    return {}, stream(*made, stop=draw(st.sampled_from(["end_turn", "tool_use"])))
+    asked = draw(st.sampled_from([{}, FORMAT]))
+    return asked, stream(*made, stop=draw(st.sampled_from(["end_turn", "tool_use"])))
 
 
 WIRE = Wire(

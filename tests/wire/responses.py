@@ -405,8 +405,8 @@ class Reader:
         check(name is None or "open" in self.parts.get(place, ()), "text in no open part")
         if step == "delta":
             self.texts[place] = self.texts.get(place, "") + str(body["delta"])
-            is_said = stem in ("response.output_text", "response.refusal")
-            self.told.say(0, body["delta"] if is_said else "")
+            marks = {"response.output_text": "", "response.refusal": "|"}
+            self.told.say(0, marks[stem] + body["delta"] if stem in marks else "")
             return
         said = next(body[n] for n in ("text", "refusal", "arguments", "input") if n in body)
         check(self.texts.get(place, "") == said, "the text that is done is another")
