@@ -102,6 +102,7 @@ def read_stream(body: bytes) -> Told:
         has_done = data == "[DONE]"
         if has_done:
             continue
+        check(not told.error, "a stream goes on after an error")
         check(isinstance(data, dict), data)
         told.error = told.error or data.get("error")
         told.fairlead = data.get("fairlead") or told.fairlead
@@ -113,7 +114,7 @@ def read_stream(body: bytes) -> Told:
             told.say(index, choice["text"])
             if choice["finish_reason"] is not None:
                 told.end(index, choice["finish_reason"])
-    check(has_done, "no end mark")
+    check(has_done or told.error, "no end mark")
     check(told.error or set(told.texts) == set(told.ends), "a choice without an end")
     return told
 
