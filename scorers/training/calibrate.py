@@ -35,7 +35,7 @@ from scorers.types import Side
 
 FPR = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 _FEWEST = 40
-_TOGETHER = (("toxic", "harm", "injection"), ("sycophantic",), ("view",), ("expressed",))
+_TOGETHER = (("toxic", "harm", "injection"), ("sycophantic",), ("view",))
 Floats = NDArray[np.float64]
 Maps = dict[str, dict[str, Fitted]]
 
@@ -59,6 +59,23 @@ def text_maps(config: Config, examples: Sequence[Example], logits: Floats) -> Ma
                 continue
             maps.setdefault(head, {})[side.value] = fit(logits[rows, column], labels)
     return maps
+
+
+def expressed_risks(
+    runner: Runner, examples: Sequence[Example], column: int, fitted: Fitted
+) -> Floats:
+    """How sure each example sounds, as the confidence scorer reads it: a mean over its windows."""
+    rows = [toxicity_rows(e.subject) for e in examples]
+    parts = runner.split(rows, label="how sure chat sounds")
+    return np.array(
+        [
+            np.average(
+                np.interp(part[:, column], fitted.x, fitted.y),
+                weights=[len(row.pair or row.text) for row in own],
+            )
+            for own, part in zip(rows, parts, strict=True)
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +237,11 @@ def calibrate(config: Config) -> None:
             for name, table in tables(maps, heads, side.value, by_head).items()
         }
     thresholds["reply"] |= tables(maps, ["unsupported"], "reply", {"unsupported": faithful})
+    if "reply" in maps.get("expressed", {}):
+        replies = [e for e in chat if e.subject.side is Side.REPLY]
+        sure = maps["expressed"]["reply"]
+        found_risks = expressed_risks(runner, replies, config.heads.index("expressed"), sure)
+        thresholds["reply"]["expressed"] = quantiles(found_risks)
     for head, sides in maps.items():
         for side_name, fitted in sides.items():
             print(

@@ -43,9 +43,9 @@ def test_no_benchmark_text_is_trained_on(rows: list[LabelledRow]) -> None:
     }
     judged |= {("", plain(row["response"])) for row in benchmark("sycophancy")}
     judged |= {("", plain(row["response"])) for row in benchmark("confidence")}
-    grounded = {
-        (plain(row["response"]), plain(row["context"])[:60]) for row in benchmark("faithfulness")
-    }
+    grounded: dict[str, list[str]] = {}
+    for row in benchmark("faithfulness"):
+        grounded.setdefault(plain(row["response"]), []).append(plain(row["context"]))
     seen = 0
     for made in rows:
         text, beside = made.row.pair or made.row.text, made.row.text if made.row.pair else ""
@@ -55,7 +55,8 @@ def test_no_benchmark_text_is_trained_on(rows: list[LabelledRow]) -> None:
         seen += 1
         assert ("", own) not in judged, made
         assert (plain(beside)[-100:], own) not in judged, made
-        assert (own, plain(beside)[:60]) not in grounded, made
+        contexts = grounded.get(own, ()) if beside else ()
+        assert not any(plain(beside) in context for context in contexts), made
     assert seen > 100_000
 
 
