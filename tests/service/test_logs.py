@@ -66,8 +66,18 @@ def test_an_exchange_is_one_line_without_text(stream: io.StringIO) -> None:
     assert (line["event"], line["id"], line["verdict"], line["total_ms"]) == (
         "exchange", "fl_1", "allow", 3.5,
     )  # fmt: skip
+    assert "attempts" not in line
     assert "Hello" not in stream.getvalue()
     assert "somebody" not in stream.getvalue()
+
+
+def test_a_line_tells_how_many_replies_it_took(stream: io.StringIO) -> None:
+    """Those that were set aside, and the one that counts."""
+    log_exchange(exchange(attempts=[{"number": 1, "choices": "You scoundrel."}]))
+
+    [line] = lines(stream)
+    assert line["attempts"] == 2
+    assert "scoundrel" not in stream.getvalue()
 
 
 def test_no_line_for_an_exchange_below_the_level(stream: io.StringIO) -> None:

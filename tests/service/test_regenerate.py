@@ -658,3 +658,22 @@ async def test_the_two_replies_are_a_pair_for_tuning(upstream: Upstream, tmp_pat
     )  # fmt: skip
     assert left.content == b""
     assert 'fairlead_regenerations_total{outcome="accepted",policy="default"} 1.0' in counts
+
+
+@BOTH
+async def test_a_new_reply_waits_for_its_record(upstream: Upstream, is_stream: bool) -> None:
+    """Its end is not seen before the record, attempts included, is durable."""
+    form = FORMS["chat"]
+    upstream.script = [form.script(f"{BAD}. ", is_stream=is_stream),
+                       form.script("Well. ", is_stream=is_stream)]  # fmt: skip
+    writer = ListWriter(gate=asyncio.Event())
+    async with running(Setting(upstream.url, policy=policy(), writer=writer)) as proxy:
+        asking = asyncio.create_task(post(proxy, form, is_stream=is_stream))
+        await asyncio.sleep(0.3)
+        assert not asking.done()
+        assert writer.gate is not None
+        writer.gate.set()
+        got = await asking
+
+    assert got.content == form.body("Well. ", is_stream=is_stream)
+    assert len(proxy.record.attempts) == 1
