@@ -73,6 +73,11 @@ class InteractionRecord:
     "error_code", "choices", "usage", "scores"}`, where `number` counts the exchange's replies from
     1 and leaves out that of the reply which the record itself holds, `choices` are as above but
     not delivered, and `scores` are the fields of `ScoreRecord`. None where there are none.
+
+    `twin` is what the upstream was asked beside it, with a view taken out that the prompt states:
+    `{"outcome", "is_inline", "kind", "views", "prompt", "reply", "error_code", "choices"}`, where
+    `kind` says where `reply`, the twin, comes from, and each of `choices` has `index`, `departs`,
+    `gained` and `flip`. None where there was none.
     """
 
     id: str
@@ -102,6 +107,7 @@ class InteractionRecord:
     usage: Json = None
     timings: Json = None
     attempts: Json = None
+    twin: Json = None
     scores: tuple[ScoreRecord, ...] = ()
 
 

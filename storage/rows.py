@@ -59,14 +59,14 @@ def _insert_or_ignore(table: Table, dialect: Dialect) -> str:
 def encode(record: InteractionRecord) -> InteractionRows:
     """The rows of `record`; RecordRejected when part of it cannot be stored."""
     ident = record.id
-    longs = (record.request, record.context, record.choices, record.attempts)
-    request, context, choices, attempts = map(_json, longs)
+    longs = (record.request, record.context, record.choices, record.attempts, record.twin)
+    texts = tuple(map(_json, longs))
     return InteractionRows(
-        interaction=_interaction_row(record, request, context, choices, attempts),
+        interaction=_interaction_row(record, texts),
         scores=tuple(_score_row(ident, at, score) for at, score in enumerate(record.scores)),
         responses=tuple((short(value), ident) for value in dict.fromkeys(record.response_ids)),
         tags=tuple((short(value), ident) for value in dict.fromkeys(record.tags)),
-        size_bytes=sum(len(long) for long in (request, context, choices, attempts) if long),
+        size_bytes=sum(len(long) for long in texts if long),
     )
 
 
@@ -78,13 +78,8 @@ def _json(value: Json) -> str | None:
     return None if value is None else dumps(value)
 
 
-def _interaction_row(
-    record: InteractionRecord,
-    request: str | None,
-    context: str | None,
-    choices: str | None,
-    attempts: str | None,
-) -> Row:
+def _interaction_row(record: InteractionRecord, longs: tuple[str | None, ...]) -> Row:
+    request, context, choices, attempts, twin = longs
     return (
         record.id,
         record.created_us,
@@ -113,6 +108,7 @@ def _interaction_row(
         _json(record.usage),
         _json(record.timings),
         attempts,
+        twin,
     )
 
 

@@ -71,6 +71,7 @@ interactions = Table(
     _json("usage"),
     _json("timings"),
     _json("attempts"),
+    _json("twin"),
     Index(None, "created_us", "id"),
     Index(None, "prompt_hash", "created_us"),
 )

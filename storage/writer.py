@@ -22,7 +22,7 @@ from storage.errors import (
     WriterClosed,
     WriterOverflow,
 )
-from storage.records import InteractionRecord
+from storage.records import InteractionRecord, Json
 from storage.rows import InteractionRows, encode
 from storage.sink import GroupSink, open_sink
 from storage.spool import Spool, from_line
@@ -162,6 +162,14 @@ class Writer:
         self._wake.set()
         if done is not None:
             await done
+
+    async def add_twin(self, ident: str, twin: Json) -> bool:
+        """Put a twin beside an exchange that is committed; False where the store lacks it so far.
+
+        Raises StorageError. A twin waits in no spool.
+        """
+        async with self._store.writing() as unit:
+            return await unit.interactions.add_twin(ident, twin)
 
     async def flush(self) -> None:
         """Return when everything put so far is in the store or the spool, or was refused."""

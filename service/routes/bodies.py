@@ -186,6 +186,9 @@ class InteractionView(BaseModel):
     attempts: list[AttemptView] | None = Field(
         description="Replies set aside on the way to this one, by `action: regenerate`."
     )
+    twin: dict[str, Any] | None = Field(
+        description="What the upstream answered without the view that the prompt states."
+    )
     scores: list[ScoreView]
     feedback: list[FeedbackView] | None = Field(
         default=None, description="The newest of each rater; only where one exchange is asked for."

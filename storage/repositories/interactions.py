@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, true
+from sqlalchemy import ColumnElement, and_, null, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
 from storage.jsontext import short
-from storage.records import InteractionRecord, Status, Verdict
+from storage.records import InteractionRecord, Json, Status, Verdict
 from storage.repositories.paging import Page, cut_page, page_query
 from storage.rows import InsertSql, decode, encode
 
@@ -107,6 +107,12 @@ class Interactions:
         ):
             if children:
                 await self._connection.exec_driver_sql(statement, list(children))
+
+    async def add_twin(self, ident: str, twin: Json) -> bool:
+        """Puts a twin beside an exchange that is stored without one; whether it was there."""
+        query = update(_table).where(_table.c.id == short(ident), _table.c.twin.is_(null()))
+        found = await self._connection.execute(query.values(twin=twin))
+        return bool(found.rowcount)
 
     async def _load(
         self, condition: ColumnElement[bool], limit: int | None = None

@@ -149,3 +149,28 @@ async def test_the_second_revision_can_be_taken_back(blank_url: str) -> None:
 
     assert "attempts" not in left
     assert left[-1] == "timings"
+
+
+async def test_the_third_revision_keeps_what_is_there(blank_url: str) -> None:
+    """Exchanges of the second revision are read back without a twin; new ones may have one."""
+    assert "twin" not in await _migrated(blank_url, "0002", _FIRST_ROW)
+
+    await migrate.upgrade(blank_url)
+    store = await Store.open(blank_url)
+    new = exchange(twin={"outcome": "kept"})
+    async with store.writing() as unit:
+        await unit.interactions.add(new)
+    async with store.reading() as unit:
+        old = await unit.interactions.get("fl_old")
+        assert await unit.interactions.get(new.id) == new
+    await store.close()
+
+    assert old is not None
+    assert (old.choices, old.twin) == ([{"index": 0}], None)
+
+
+async def test_the_third_revision_can_be_taken_back(blank_url: str) -> None:
+    """A downgrade drops the twins and nothing else."""
+    await migrate.upgrade(blank_url)
+
+    assert (await _migrated(blank_url, "0002"))[-1] == "attempts"

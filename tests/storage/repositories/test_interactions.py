@@ -23,6 +23,7 @@ FULL = exchange(
     error_code="oops",
     context=["The way is that way."],
     attempts=[{"number": 1, "choices": [{"index": 0, "message": {"content": "Lost\0."}}]}],
+    twin={"outcome": "kept", "views": ["I think so.\0"], "choices": []},
     scores=(score(), score(side="prompt", choice_index=None, risk=None, status="failed")),
 )
 
@@ -49,6 +50,19 @@ async def test_second_write_changes_nothing(store: Store) -> None:
     async with store.reading() as unit:
         assert await unit.interactions.get(FULL.id) == FULL
         assert (await unit.interactions.page()).items == (FULL,)
+
+
+async def test_a_twin_is_added_once_to_what_is_there(store: Store) -> None:
+    """The second twin changes nothing, and an exchange that is not stored takes none."""
+    bare, twin = exchange(), {"outcome": "flipped", "reply": "No.\0"}
+    await _add(store, bare)
+
+    async with store.writing() as unit:
+        assert await unit.interactions.add_twin(bare.id, twin)
+        assert not await unit.interactions.add_twin(bare.id, {"outcome": "kept"})
+        assert not await unit.interactions.add_twin("fl_gone", twin)
+    async with store.reading() as unit:
+        assert await unit.interactions.get(bare.id) == replace(bare, twin=twin)
 
 
 @pytest.mark.parametrize("ident", ["chatcmpl-1", "chatcmpl-1b", FULL.id])
