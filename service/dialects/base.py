@@ -6,10 +6,11 @@ it only says what the bytes hold and how a decision is written in its format.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from service.dialects.twin import LastWords
 from service.errors import FairleadError
 from service.exchange import Ask, Event, Reply
 
@@ -99,6 +100,14 @@ class Dialect(Protocol):
 
         None where the upstream must not be asked again, because it remembers having been asked.
         """
+        ...
+
+    def last_words(self, ask: Ask) -> LastWords | None:
+        """What the user said last; None where that cannot be asked in other words."""
+        ...
+
+    def restated(self, ask: Ask, texts: Sequence[str], *, instruction: str = "") -> bytes:
+        """The request with these texts for the last words, for one reply that calls no tool."""
         ...
 
     def reply(self, body: bytes) -> Reply:

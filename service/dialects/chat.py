@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from service.dialects.fields import (
 from service.dialects.instruction import in_messages
 from service.dialects.logprobs import chat_logprobs
 from service.dialects.text import beside_texts, choice_texts, known_fields
+from service.dialects.twin import LastWords, last_words, once, with_words
 from service.errors import BadRequest, FairleadError, UpstreamMalformed
 from service.exchange import Ask, Choice, Reply
 
@@ -79,6 +80,16 @@ class Chat:
     def instructed(self, ask: Ask, text: str) -> bytes:
         """The request's body with one more instruction to the model."""
         return encode(in_messages(request_object(ask.body), text)) if text else ask.body
+
+    def last_words(self, ask: Ask) -> LastWords | None:
+        """What the user said last."""
+        return last_words(request_object(ask.body)["messages"])
+
+    def restated(self, ask: Ask, texts: Sequence[str], *, instruction: str = "") -> bytes:
+        """The request with these texts for the last words, for one reply without tools."""
+        asked = once(request_object(ask.body))
+        asked["messages"] = with_words(asked["messages"], texts)
+        return encode(in_messages(asked, instruction) if instruction else asked)
 
     def reply(self, body: bytes) -> Reply:
         """A plain reply; bytes that are not one raise `UpstreamMalformed`."""

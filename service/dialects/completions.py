@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,7 @@ from service.dialects.fields import (
 from service.dialects.instruction import in_prompt
 from service.dialects.logprobs import completion_logprobs
 from service.dialects.text import beside_texts, known_fields
+from service.dialects.twin import LastWords, once
 from service.errors import BadRequest, FairleadError, PromptVetoed, UpstreamMalformed
 from service.exchange import Ask, Choice, Piece, Question, Reply
 
@@ -94,6 +95,19 @@ class Completions:
     def instructed(self, ask: Ask, text: str) -> bytes:
         """The request's body with one more instruction to the model."""
         return encode(in_prompt(request_object(ask.body), text)) if text else ask.body
+
+    def last_words(self, ask: Ask) -> LastWords | None:
+        """The prompt, where it is one text and the reply simply comes after it."""
+        asked = request_object(ask.body)
+        prompt = asked.get("prompt")
+        if not isinstance(prompt, str) or asked.get("suffix") or asked.get("echo"):
+            return None
+        return LastWords((prompt,)) if prompt.strip() else None
+
+    def restated(self, ask: Ask, texts: Sequence[str], *, instruction: str = "") -> bytes:
+        """The request with this text for its prompt, for one choice."""
+        asked = once(request_object(ask.body)) | {"prompt": "".join(texts)}
+        return encode(in_prompt(asked, instruction) if instruction else asked)
 
     def reply(self, body: bytes) -> Reply:
         """A plain reply; bytes that are not one raise `UpstreamMalformed`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from service.dialects.messages_form import (
 from service.dialects.messages_request import read_turns, recorded
 from service.dialects.messages_stream import MessagesStream
 from service.dialects.messages_text import message_texts
+from service.dialects.twin import LastWords, last_words, once, with_words
 from service.errors import FairleadError, UpstreamMalformed
 from service.exchange import Ask, Choice, Reply
 
@@ -82,6 +83,20 @@ class Messages:
             return ask.body
         asked = request_object(ask.body)
         return encode(asked | {"system": added(asked.get("system"), text)})
+
+    def last_words(self, ask: Ask) -> LastWords | None:
+        """What the user said last."""
+        return last_words(request_object(ask.body)["messages"])
+
+    def restated(self, ask: Ask, texts: Sequence[str], *, instruction: str = "") -> bytes:
+        """The request with these texts for the last words, for a reply without tools."""
+        asked = once(request_object(ask.body))
+        asked["messages"] = with_words(asked["messages"], texts)
+        if asked.get("tools"):
+            asked["tool_choice"] = {"type": "none"}
+        if instruction:
+            asked["system"] = added(asked.get("system"), instruction)
+        return encode(asked)
 
     def reply(self, body: bytes) -> Reply:
         """A plain reply; bytes that are not one raise `UpstreamMalformed`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -34,6 +34,7 @@ from service.dialects.responses_refusal import (
 )
 from service.dialects.responses_stream import ResponsesStream, end_of, message_of, text_of
 from service.dialects.responses_text import repeated_text, response_texts
+from service.dialects.twin import LastWords, last_words, once, with_words
 from service.errors import FairleadError, PromptVetoed, UpstreamMalformed
 from service.exchange import CONTENT, Ask, Choice, Reply
 
@@ -93,6 +94,19 @@ class Responses:
             return None
         return encode(in_response(asked, text)) if text else ask.body
 
+    def last_words(self, ask: Ask) -> LastWords | None:
+        """What the input ends with; None in a `conversation`, which would remember it twice."""
+        asked = request_object(ask.body)
+        return None if asked.get("conversation") else last_words(_items(asked))
+
+    def restated(self, ask: Ask, texts: Sequence[str], *, instruction: str = "") -> bytes:
+        """The request with these texts for the last words, for a reply that is not stored."""
+        asked = once(request_object(ask.body))
+        items = with_words(_items(asked), texts)
+        is_text = isinstance(asked.get("input"), str)
+        asked |= {"input": items[0]["content"] if is_text else items, "store": False}
+        return encode(in_response(asked, instruction) if instruction else asked)
+
     def reply(self, body: bytes) -> Reply:
         """A plain reply; bytes that are not one raise `UpstreamMalformed`."""
         said = upstream_object(body)
@@ -148,6 +162,12 @@ class Responses:
         if isinstance(error, PromptVetoed):
             told["error"]["param"] = "input"
         return encode(told)
+
+
+def _items(asked: dict[str, Any]) -> list[Any]:
+    """The input as items; a text is the user's message."""
+    given = asked.get("input")
+    return [{"role": "user", "content": given}] if isinstance(given, str) else given or []
 
 
 def _model(asked: dict[str, Any]) -> str:
