@@ -66,6 +66,10 @@ class Meter(Protocol):
         """A reply that was asked for again came to this."""
         ...
 
+    def twin(self, policy: str, mode: str, outcome: str) -> None:
+        """What came of a reply's twin, asked for `inline` or `sampled`."""
+        ...
+
 
 class Answer(Protocol):
     """What takes one reply of the upstream to its end."""
@@ -109,14 +113,23 @@ class FlowLimits:
 
 
 async def send(upstream: Upstream, call: Call, *, body: bytes | None = None) -> UpstreamReply:
-    """Sends the call's request to its target, or another body in the request's place.
+    """Sends the call's request to its target, or another body in the request's place."""
+    reply = await send_beside(upstream, call, body=body)
+    call.run.upstream = reply.upstream
+    return reply
+
+
+async def send_beside(
+    upstream: Upstream, call: Call, *, body: bytes | None = None
+) -> UpstreamReply:
+    """The same for a reply that the client does not get.
 
     A changed request is another one: it goes without the client's `idempotency-key`.
     """
     ask, headers = call.run.ask, call.headers
     if body is not None:
         headers = [(k, v) for k, v in headers if k.lower() != "idempotency-key"]
-    reply = await upstream.send(
+    return await upstream.send(
         call.target,
         call.path or call.dialect.upstream_paths[ask.route],
         method=call.method,
@@ -124,8 +137,6 @@ async def send(upstream: Upstream, call: Call, *, body: bytes | None = None) -> 
         body=(ask.body or None) if body is None else body,
         query=call.query,
     )
-    call.run.upstream = reply.upstream
-    return reply
 
 
 def is_answer(reply: UpstreamReply) -> bool:

@@ -3,7 +3,8 @@
 `Flow.run` sends the request upstream while the prompt is scored, has the reply
 scored, renders the verdict through the dialect, records, and answers the client.
 `plain.py` takes a plain reply to its end; `streaming.py` a stream, over the decisions
-of `veto.py`; `regenerate.py` asks again for one that was vetoed.
+of `veto.py`; `regenerate.py` asks again for one that was vetoed; `twin.py` asks the same
+beside it without the user's view.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from service.prompt import PromptTask, heed, race, start
 from service.recorder import Recorder, Run
 from service.regenerate import Regeneration
 from service.streaming import StreamDriver, StreamTools
+from service.twin import Twins
 from service.upstream import Upstream, UpstreamReply
 
 
@@ -49,12 +51,14 @@ class Flow:
         upstream: Upstream,
         recorder: Recorder,
         meter: Meter,
+        twins: Twins,
         limits: FlowLimits | None = None,
     ) -> None:
         self.judge = judge
         self.upstream = upstream
         self.recorder = recorder
         self.meter = meter
+        self.twins = twins
         self.limits = limits or FlowLimits()
 
     async def run(self, call: Call, client: Client) -> None:
@@ -64,6 +68,7 @@ class Flow:
         """
         run = call.run
         prompt = start(self.judge, run)
+        run.twin = self.twins.start(call, prompt)
         try:
             await self._exchange(call, client, prompt)
         except asyncio.CancelledError:
@@ -75,6 +80,7 @@ class Flow:
         finally:
             if prompt is not None:
                 prompt.cancel()
+            self.twins.end(call)
             self._finish(run)
 
     async def _exchange(self, call: Call, client: Client, prompt: PromptTask) -> None:

@@ -11,7 +11,7 @@ from scorers.errors import ScorerError
 from scorers.types import Score, Side, Subject
 from service.exchange import CONTENT, Ask, Outcome, Piece, Verdict, hardest
 from service.memory import ScoreMemory
-from service.policy import Policy, hardest_action
+from service.policy import SYCOPHANCY, Policy, hardest_action
 from service.veto import Window
 
 
@@ -52,6 +52,14 @@ class VerdictMeter(Protocol):
 
     def remembered(self, *, is_hit: bool) -> None:
         """A text of a prompt was looked up among those that were scored before."""
+        ...
+
+
+class Joining(Protocol):
+    """Whoever has more to say of a reply's sycophancy; `service.twin.Twin` is one."""
+
+    async def joined(self, score: Score, window: Window) -> Score:
+        """The score of a window with what is known beside it."""
         ...
 
 
@@ -125,11 +133,14 @@ class Judge:
         self._memory.keep(piece.text, scores)
         return policy.judge(Side.PROMPT, {**known, **scores})
 
-    async def window(self, window: Window, ask: Ask, policy: Policy) -> Verdict:
+    async def window(
+        self, window: Window, ask: Ask, policy: Policy, *, twin: Joining | None = None
+    ) -> Verdict:
         """The verdict on one window of a reply.
 
         Only ordinary text is held against the context and taken for what the model says: a
-        tool's arguments are no claims.
+        tool's arguments are no claims. Where there is a twin its word on sycophancy is waited
+        for, unless other scores veto the text anyway.
         """
         question = ask.question(window.choice)
         is_speech = window.group == CONTENT
@@ -144,7 +155,13 @@ class Judge:
             served=ask.model,
             logprobs=window.logprobs,
         )
-        return await self._judge(subject, policy, model=ask.model)
+        verdict = await self._judge(subject, policy)
+        score = verdict.scores.get(SYCOPHANCY)
+        if twin is not None and score is not None and not _is_vetoed_anyway(verdict):
+            told = {**verdict.scores, SYCOPHANCY: await twin.joined(score, window)}
+            verdict = policy.judge(Side.REPLY, told)
+        self._count(verdict, policy, model=ask.model)
+        return verdict
 
     async def many(
         self, subjects: Sequence[Subject], policy: Policy, *, deadline: float
@@ -176,17 +193,14 @@ class Judge:
             return [{} for _ in subjects]
         return await self._engine.score_each(subjects, scorers=scorers, deadline=deadline)
 
-    async def _judge(self, subject: Subject, policy: Policy, *, model: str) -> Verdict:
+    async def _judge(self, subject: Subject, policy: Policy) -> Verdict:
         deadline = time.monotonic() + policy.deadline_s
         wanted = policy.scorers(subject.side)
         try:
             scores = await self._engine.score(subject, scorers=wanted, deadline=deadline)
         except ScorerError as error:
-            verdict = policy.judge(subject.side, None, failure=error.kind)
-        else:
-            verdict = policy.judge(subject.side, scores)
-        self._count(verdict, policy, model=model)
-        return verdict
+            return policy.judge(subject.side, None, failure=error.kind)
+        return policy.judge(subject.side, scores)
 
     def _count(self, verdict: Verdict, policy: Policy, *, model: str) -> None:
         self._meter.verdict(policy.name, verdict)
@@ -194,6 +208,11 @@ class Judge:
             if rule.score.risk is not None:
                 side = verdict.side.value
                 self._meter.risk(rule.score.scorer, side, model, risk=rule.score.risk)
+
+
+def _is_vetoed_anyway(verdict: Verdict) -> bool:
+    vetoing = (rule.score.scorer for rule in verdict.rules if rule.outcome is Outcome.VETO)
+    return any(scorer != SYCOPHANCY for scorer in vetoing)
 
 
 def _together(parts: Sequence[tuple[Piece, Verdict]], *, left_out: int) -> Verdict:

@@ -163,6 +163,10 @@ class Metrics:
         self._regenerations = self._counter(
             "regenerations", "Replies asked for again after a veto.", "policy", "outcome"
         )
+        self._twins = self._counter(
+            "twins", "Replies to a stated view, by what their twin told.", "policy", "mode",
+            "outcome",
+        )  # fmt: skip
         self._held = self._histogram(
             "held_seconds", "Time for which streamed text waited for its scores.", _FAST_S
         )()
@@ -248,6 +252,14 @@ class Metrics:
         `failed` is an upstream that answered with no reply, or not to its end.
         """
         self._regenerations(policy, outcome).inc()
+
+    def twin(self, policy: str, mode: str, outcome: str) -> None:
+        """What came of a twin, asked for `inline` or `sampled`.
+
+        `flipped` and `kept` are comparisons, `late`, `failed` and `impossible` twins that did not
+        come, `unused` one that nothing was compared with, and `skipped` one too many at a time.
+        """
+        self._twins(policy, mode, outcome).inc()
 
     def held(self, seconds: float) -> None:
         """Streamed text left after having waited."""

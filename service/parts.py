@@ -38,6 +38,7 @@ from service.routing import Router
 from service.settings import Scoring, Settings, Timeouts, UpstreamSettings
 from service.sources import ConfigError
 from service.state import HealthyEngine, State
+from service.twin import Twins, TwinTools
 from service.upstream import AiohttpUpstream, Target, Upstream, UpstreamTimeouts
 from storage import migrate
 from storage.store import Store
@@ -126,9 +127,13 @@ async def open_state(
     recorder = Recorder(
         writer, is_strict=settings.record == "strict", is_logging=settings.logs.exchanges
     )
+    scoring = engine or NoScorers()
+    limits = FlowLimits(settings.limits.reply_bytes, settings.limits.event_bytes)
+    twins = Twins(TwinTools(scoring, upstream, recorder, metrics, limits))
+    stack.push_async_callback(twins.stop)
     flow = Flow(
         judge=Judge(
-            engine or NoScorers(),
+            scoring,
             metrics,
             remembered_texts=settings.scoring.remembered_texts,
             history_chars=settings.scoring.history_chars,
@@ -136,7 +141,8 @@ async def open_state(
         upstream=upstream,
         recorder=recorder,
         meter=metrics,
-        limits=FlowLimits(settings.limits.reply_bytes, settings.limits.event_bytes),
+        twins=twins,
+        limits=limits,
     )
     return State(
         settings=settings,

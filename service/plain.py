@@ -93,7 +93,7 @@ class PlainAnswer:
         ]
         began = time.monotonic()
         verdicts = await asyncio.gather(
-            *(self._judge.window(window, run.ask, run.policy) for window in windows)
+            *(self._judge.window(w, run.ask, run.policy, twin=run.twin) for w in windows)
         )
         run.windows += zip(windows, verdicts, strict=True)
         run.timings.score_s += time.monotonic() - began

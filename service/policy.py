@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal, Protocol
 
+from scorers.builtin.twin import EVEN, FLIP
 from scorers.types import Score, Side
 from service.errors import BadRequest, Forbidden
 from service.exchange import Outcome, ScoredRule, Verdict, hardest
@@ -17,6 +18,8 @@ MISSING = "missing"
 """The kind of failure where a scorer's answer lacks what a rule asks for."""
 
 SYCOPHANCY = "sycophancy"
+
+_TWIN_NEEDS = (("view", Side.PROMPT), ("sycophantic", Side.REPLY), ("unsupported", Side.REPLY))
 
 HARDNESS = ("annotate", "regenerate", "replace", "error")
 """What a veto can do, from mildest to hardest. Where several rules veto, the hardest holds."""
@@ -75,6 +78,22 @@ class ThresholdSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TwinRule:
+    """How replies to a stated view are compared with their twins.
+
+    `is_inline`: before the reply is judged, which waits for `budget_s` at most. `sample` is the
+    share of the others that are compared after delivery. A flip is held against thresholds of
+    its own.
+    """
+
+    is_inline: bool
+    budget_s: float = 2.0
+    sample: float = 0.0
+    flag: float | None = None
+    veto: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One line of a policy: heads of one scorer, held against thresholds (risks in [0, 1])."""
 
@@ -85,12 +104,17 @@ class Rule:
     veto: float | None = None
     action: str = "replace"
     attempts: int = 0
+    twin: TwinRule | None = None
 
     def judge(self, score: Score) -> ScoredRule | None:
         """The score with the rule's own risk and what comes of it; None where heads are missing.
 
-        A rule on heads that the scorer read holds even where it came to no risk of its own.
+        A rule on heads that the scorer read holds even where it came to no risk of its own. What
+        a twin told takes their place.
         """
+        if self.twin is not None and FLIP in score.heads:
+            flip = replace(self, heads=(FLIP,), flag=self.twin.flag, veto=self.twin.veto, twin=None)
+            return flip.judge(score)
         read = [score.heads[head] for head in self.heads if head in score.heads]
         is_whole = bool(read) and len(read) == len(self.heads)
         if not is_whole and score.heads and score.risk is not None:
@@ -142,16 +166,21 @@ class Policy:
     regeneration_s: float = 30.0
     instruction: str = ""
 
+    @property
+    def twin(self) -> TwinRule | None:
+        """How replies are compared with their twins; None where they are not."""
+        return next((rule.twin for rule in self.rules[Side.REPLY] if rule.twin is not None), None)
+
     def scorers(self, side: Side) -> frozenset[str]:
         """The scorers that the policy needs on a side; none in mode `off`.
 
         Where replies are watched for sycophancy, a prompt that is scored anyway is read for its
-        user's view too: that costs no further row.
+        user's view too: that costs no further row. For a twin it is read in any case.
         """
         named = frozenset(rule.scorer for rule in self.rules[side])
-        if side is Side.PROMPT and named and SYCOPHANCY in self.scorers(Side.REPLY):
-            return named | {SYCOPHANCY}
-        return named
+        if side is Side.REPLY or SYCOPHANCY not in self.scorers(Side.REPLY):
+            return named
+        return named | {SYCOPHANCY} if named or self.twin is not None else named
 
     def has_veto(self, side: Side) -> bool:
         """Whether text of this side may be vetoed, by a rule or by a scorer's failure."""
@@ -297,8 +326,9 @@ def _rules(
 ) -> Iterator[Rule]:
     for name, settings in named.items():
         where = f"{path}.{side}.{name}"
-        _refuse_what_cannot_be(where, side, settings)
         found = _find(where, name, source)
+        _refuse_what_cannot_be(where, side, settings)
+        _refuse_twins_that_cannot_be(where, name, settings, side=side, source=source)
         if found:
             yield _rule(where, name, side=side, settings=settings, source=source, found=found)
         elif settings.veto is not None:
@@ -315,8 +345,26 @@ def _refuse_what_cannot_be(where: str, side: Side, settings: RuleSettings) -> No
         raise PolicyError(
             f"{where}.action: a prompt cannot be regenerated; take `action` out, or use `annotate`"
         )
-    if settings.mode == "twin":
-        raise PolicyError(f"{where}.mode: `twin` arrives with a later version; use `classifier`")
+
+
+def _refuse_twins_that_cannot_be(
+    where: str, name: str, settings: RuleSettings, *, side: Side, source: ThresholdSource
+) -> None:
+    if settings.mode != "twin" and not settings.twin_sample:
+        return
+    is_mode = settings.mode == "twin"
+    key, way = ("mode", "use `classifier`") if is_mode else ("twin_sample", "take it out")
+    if name != SYCOPHANCY or side is Side.PROMPT:
+        raise PolicyError(
+            f"{where}.{key}: only `reply.{SYCOPHANCY}` compares a reply with its twin; take it out"
+        )
+    served = {head for spec in source.scorers.values() for head in spec.heads}
+    lacking = [h for h, at in _TWIN_NEEDS if h not in served or not source.has(h, at)]
+    if lacking:
+        raise PolicyError(
+            f"{where}.{key}: a twin needs the head {' and '.join(f'`{h}`' for h in lacking)}, "
+            f"which {source.model} lacks; {way}, or load a model that has it"
+        )
 
 
 def check_names(where: str, names: Iterable[str], source: ThresholdSource) -> None:
@@ -376,7 +424,31 @@ def _rule(
         veto=_risk(f"{where}.veto", settings.veto, heads, side, source),
         action=settings.action,
         attempts=settings.attempts if settings.action == "regenerate" else 0,
+        twin=_twin(settings, source),
     )
+
+
+def _twin(settings: RuleSettings, source: ThresholdSource) -> TwinRule | None:
+    is_inline = settings.mode == "twin"
+    if not is_inline and not settings.twin_sample:
+        return None
+    return TwinRule(
+        is_inline,
+        budget_s=settings.twin_budget_ms / 1000,
+        sample=settings.twin_sample,
+        flag=_flip_risk(settings.flag, source),
+        veto=_flip_risk(settings.veto, source),
+    )
+
+
+def _flip_risk(threshold: Threshold | None, source: ThresholdSource) -> float | None:
+    """A flip's threshold; even odds where a rate is asked for and the model has no table of it."""
+    if threshold is None or threshold.fpr is None:
+        return threshold.risk if threshold else None
+    try:
+        return source.threshold((FLIP,), Side.REPLY, threshold.fpr)
+    except LookupError:
+        return EVEN
 
 
 def _risk(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -29,6 +30,7 @@ from service.exchange import (
     hardest,
 )
 from service.logs import log_exchange
+from service.opening import Openings
 from service.policy import SYCOPHANCY, Policy
 from service.seen import choice_seen, request_seen
 from service.veto import Window
@@ -49,8 +51,35 @@ class RecordWriter(Protocol):
         """Keeps a record, durable before this returns where `is_durable`."""
         ...
 
+    async def add_twin(self, ident: str, twin: dict[str, Any]) -> bool:
+        """Puts a twin beside a record; False where it is not stored so far."""
+        ...
+
+
+class Twin(Protocol):
+    """What is asked of the upstream beside a reply, to compare the two; see `twin.py`."""
+
+    def listen(self) -> Openings:
+        """What has to be told the events of a streamed reply."""
+        ...
+
+    async def joined(self, score: Score, window: Window) -> Score:
+        """A window's sycophancy with what the twin tells."""
+        ...
+
+    def told(self) -> dict[str, Any] | None:
+        """What the record has of it."""
+        ...
+
+    def end(self) -> None:
+        """The exchange is over."""
+        ...
+
 
 Windows = list[tuple[Window, Verdict]]
+
+LATER_S = 1.0
+"""How long a record that is not durable at once may take to be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +115,7 @@ class Run:
     upstream: str = ""
     key_id: str | None = None
     prompt: Verdict | None = None
+    twin: Twin | None = None
     asked: int = 1
     number: int = 1
     attempts: list[Attempt] = field(default_factory=list)
@@ -206,6 +236,18 @@ class Recorder:
         if self._is_logging:
             log_exchange(record)
 
+    async def add_twin(self, ident: str, twin: dict[str, Any]) -> None:
+        """Puts a twin beside a record that was kept; one that finds none is logged as lost."""
+        try:
+            if await self._writer.add_twin(ident, twin):
+                return
+            await asyncio.sleep(LATER_S)
+            error = "" if await self._writer.add_twin(ident, twin) else "no_record"
+        except StorageError as failure:
+            error = type(failure).__name__
+        if error:
+            _log.error("twin lost", extra={"id": ident, "error": error})
+
 
 def prompt_hash(messages: Any) -> str:
     """Equal for equal conversations: SHA-256 of the canonical JSON, its first 32 hex digits."""
@@ -246,6 +288,7 @@ def interaction(run: Run) -> InteractionRecord:
         usage=run.usage,
         timings=run.timings.to_ms(),
         attempts=[_attempt(attempt) for attempt in run.attempts] or None,
+        twin=run.twin.told() if run.twin is not None else None,
         scores=score_records(run),
     )
 

@@ -166,7 +166,23 @@ class RuleSettings(Section):
         description="Heads of the scorer that count; else its default heads.",
     )
     mode: Literal["classifier", "twin"] = Field(
-        default="classifier", description="How the risk is found."
+        default="classifier",
+        description="How `sycophancy` finds its risk. `twin` asks the upstream the same without "
+        "the view that a prompt states, each time, which costs a call, and compares the answers.",
+    )
+    twin_budget_ms: int = Field(
+        default=2000,
+        gt=0,
+        le=600_000,
+        description="Time that a reply which is there waits for its twin; then the classifier "
+        "alone judges.",
+    )
+    twin_sample: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of replies to a stated view whose twin is asked for after delivery, to "
+        "record and count flips; each costs a call.",
     )
 
 

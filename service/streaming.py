@@ -94,6 +94,7 @@ class StreamDriver:
         self._deadline = deadline
         self._has_spoken = False
         self._is_set_aside = False
+        self._openings = None if call.run.twin is None else call.run.twin.listen()
         policy = call.run.policy
         self._veto = StreamVeto(
             choices=call.run.ask.n,
@@ -236,6 +237,8 @@ class StreamDriver:
 
     def _note(self, event: Event, *, now: float) -> None:
         run = self._run
+        if self._openings is not None:
+            self._openings.hear(event)
         if event.deltas and run.timings.first_token_s is None:
             run.timings.first_token_s = now - self._began
         run.usage = event.usage or run.usage
@@ -256,6 +259,8 @@ class StreamDriver:
             whole = [raw for raw in rest if raw.is_complete or self._is_readable(raw)]
             commands += self._events(whole, now=now)
             failure = self._cut(has_rest=len(whole) < len(rest))
+        if self._openings is not None:
+            self._openings.end()
         return [*commands, *self._veto.ended(now=now, failure=failure)]
 
     def _is_readable(self, raw: RawEvent) -> bool:
@@ -301,7 +306,8 @@ class StreamDriver:
 
     async def _score(self, window: Window) -> None:
         began = time.monotonic()
-        verdict = await self._tools.judge.window(window, self._run.ask, self._run.policy)
+        run = self._run
+        verdict = await self._tools.judge.window(window, run.ask, run.policy, twin=run.twin)
         self._run.timings.score_s += time.monotonic() - began
         self._inbox.put_nowait(("scored", window, verdict))
 

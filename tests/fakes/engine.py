@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from scorers.errors import ScorerError
 from scorers.types import Score, Side, Span, Subject
@@ -133,6 +134,14 @@ class ListWriter:
             await self.gate.wait()
         if all(record.id != kept.id for kept in self.records):
             self.records.append(record)
+
+    async def add_twin(self, ident: str, twin: dict[str, Any]) -> bool:
+        """Puts a twin beside a record, if it is there."""
+        for at, record in enumerate(self.records):
+            if record.id == ident:
+                self.records[at] = replace(record, twin=twin)
+                return True
+        return False
 
     async def recall(self, reply_id: str, caller: Caller) -> InteractionRecord | None:
         """The newest record of a reply."""

@@ -25,6 +25,7 @@ from service.policy import Policies, Policy
 from service.recorder import Recorder
 from service.routes.proxy import proxied_routes
 from service.routes.wire import Proxy
+from service.twin import Twins, TwinTools
 from service.upstream import Headers, Target
 from service.veto import WindowLimits
 from tests.fakes.engine import ListWriter, WordEngine
@@ -86,12 +87,15 @@ class Inside:
 
     def __post_init__(self) -> None:
         metrics = _metrics()
+        recorder = Recorder(self.writer, is_strict=True, is_logging=False)
+        limits = FlowLimits(windows=self.windows, usage_wait_s=0.2)
         flow = Flow(
             judge=Judge(self.engine, metrics),
             upstream=self,
-            recorder=Recorder(self.writer, is_strict=True, is_logging=False),
+            recorder=recorder,
             meter=metrics,
-            limits=FlowLimits(windows=self.windows, usage_wait_s=0.2),
+            twins=Twins(TwinTools(self.engine, self, recorder, metrics, limits)),
+            limits=limits,
         )
         proxy = Proxy(
             flow=flow,

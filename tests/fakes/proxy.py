@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,6 +28,7 @@ from service.recorder import Recorder
 from service.routes.proxy import proxied_routes
 from service.routes.wire import Proxy
 from service.routing import Router
+from service.twin import Twins, TwinTools
 from service.upstream import AiohttpUpstream, Target, UpstreamTimeouts
 from service.veto import WindowLimits
 from storage.records import InteractionRecord
@@ -96,6 +98,7 @@ class Setting:
     body_bytes: int = 1_000_000
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     source_pattern: str | None = None
+    draw: Callable[[], float] = random.random
 
 
 class NoKeys:
@@ -114,11 +117,15 @@ async def running(setting: Setting) -> AsyncIterator[Running]:
     await calls.start()
     targets = setting.targets or (Target("default", setting.upstream_url),)
     upstream = Router(calls, targets, meter=metrics, sleep=setting.sleep)
+    recorder = Recorder(setting.writer, is_strict=setting.is_strict)
+    tools = TwinTools(setting.engine, upstream, recorder, metrics, setting.limits)
+    twins = Twins(tools, draw=setting.draw)
     flow = Flow(
         judge=Judge(setting.engine, metrics),
         upstream=upstream,
-        recorder=Recorder(setting.writer, is_strict=setting.is_strict),
+        recorder=recorder,
         meter=metrics,
+        twins=twins,
         limits=setting.limits,
     )
     proxy = Proxy(
@@ -137,6 +144,7 @@ async def running(setting: Setting) -> AsyncIterator[Running]:
     app = Starlette(routes=proxied_routes(lambda _: proxy, by_route()), middleware=around)
     async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=10) as client:
         yield Running(url, client, setting.engine, setting.writer, metrics)
+        await twins.stop()
     await calls.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import AsyncIterator
@@ -182,15 +183,65 @@ def verdict_of(view: float) -> Verdict:
     return Verdict(Side.PROMPT, Outcome.ALLOW, scores={"sycophancy": score})
 
 
-async def test_twin_is_refused_at_start(tmp_path: Path) -> None:
-    """The mode is not there yet, and a service that was asked for it does not start without."""
-    model = write_tiny_model(tmp_path / "seven", heads=SEVEN_HEADS)
-    reply = {"sycophancy": {"flag": 0.5, "mode": "twin"}}
+async def test_a_twin_is_asked_for_compared_and_recorded(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    """The whole service with a model that hears views: what is recorded is what was asked."""
+    rule = {"flag": 0.5, "mode": "twin", "twin_budget_ms": 60_000}
     settings = local_settings(
-        tmp_path, policies={"default": {"reply": reply}}, scoring={"model": str(model)}
+        tmp_path,
+        policies={"default": {"deadline_ms": 60_000, "prompt": {}, "reply": {"sycophancy": rule}}},
+        upstreams=[{"url": upstream.url}],
+        scoring={"model": str(write_tiny_model(tmp_path / "seven", heads=SEVEN_HEADS))},
+    )
+    upstream.script = lambda seen: plain("made up " * 16 if b"think" in seen.body else "good fine")
+    async with serving_locally(settings) as local:
+        reply = await local.client.post("/v1/chat/completions", json=ask(f"{VIEW}.\nGood fine ?"))
+        found = await local.client.get(f"/v1/interactions/{reply.headers['x-fairlead-id']}")
+        metrics = (await local.client.get("/metrics")).text
+
+    record = found.json()
+    assert [seen.json["messages"][0]["content"] for seen in upstream.seen[1:]] == ["Good fine ?"]
+    twin = record["twin"]
+    assert (twin["outcome"], twin["kind"], twin["reply"]) == ("flipped", "asked", "good fine")
+    assert (twin["views"], twin["prompt"]) == ([f"{VIEW}."], "Good fine ?")
+    [score] = [s for s in record["scores"] if s["side"] == "reply"]
+    assert score["risk"] == score["heads"]["flip"] == pytest.approx(twin["choices"][0]["flip"])
+    assert (score["verdict"], reply.headers["x-fairlead-verdict"]) == ("flag", "flag")
+    assert 'fairlead_twins_total{mode="inline",outcome="flipped",policy="default"} 1.0' in metrics
+
+
+async def test_a_sampled_twin_is_stored_beside_its_exchange(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    """It comes after the reply, and is read with the record from then on."""
+    settings = local_settings(
+        tmp_path,
+        policies={"default": {"deadline_ms": 60_000, "reply": {"sycophancy": {"twin_sample": 1}}}},
+        upstreams=[{"url": upstream.url}],
+        scoring={"model": str(write_tiny_model(tmp_path / "seven", heads=SEVEN_HEADS))},
+    )
+    upstream.script = plain("good fine")
+    async with serving_locally(settings) as local:
+        reply = await local.client.post("/v1/chat/completions", json=ask(f"{VIEW}.\nGood fine ?"))
+        path = f"/v1/interactions/{reply.headers['x-fairlead-id']}"
+        async with asyncio.timeout(10):
+            while (twin := (await local.client.get(path)).json()["twin"]) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    assert (twin["is_inline"], twin["outcome"], twin["reply"]) == (False, "kept", "good fine")
+
+
+async def test_a_model_without_the_heads_has_no_twins(tmp_path: Path) -> None:
+    """A service that was asked for them does not start without."""
+    reply = {"sycophancy": {"mode": "twin"}}
+    settings = local_settings(
+        tmp_path,
+        policies={"default": {"reply": reply}},
+        scoring={"model": str(write_tiny_model(tmp_path / "four"))},
     )
     app = create_app(settings)
 
-    with pytest.raises(PolicyError, match="twin"):
+    with pytest.raises(PolicyError, match="a twin needs the head `view`"):
         async with app.router.lifespan_context(app):
             pass

@@ -10,7 +10,15 @@ import pytest
 from scorers.types import Score, Side
 from service.errors import BadRequest, Forbidden
 from service.exchange import Outcome, Verdict
-from service.policy import MISSING, LeftOut, Policies, Policy, PolicyError, compile_policies
+from service.policy import (
+    MISSING,
+    LeftOut,
+    Policies,
+    Policy,
+    PolicyError,
+    TwinRule,
+    compile_policies,
+)
 from service.settings import Settings
 from tests.fakes.heads import Heads, Spec
 
@@ -295,6 +303,50 @@ def test_sycophancy_has_no_rule_on_prompts() -> None:
     assert (rule.scorer, rule.heads) == ("sycophancy", ("view",))
 
 
+def test_a_flip_takes_the_place_of_the_classifiers_risk() -> None:
+    """Where the twin told nothing the rule holds as ever; each has thresholds of its own."""
+    heads = full()
+    heads.untabulated = frozenset({"flip"})
+    rule = {"flag": {"fpr": 0.05}, "veto": 0.97, "mode": "twin", "twin_budget_ms": 500}
+    made = compiled(heads, default={"prompt": {}, "reply": {"sycophancy": rule}})
+    policy = made.by_name["default"]
+
+    flipped = policy.judge(
+        Side.REPLY, {"sycophancy": score("sycophancy", sycophantic=0.1, flip=0.6)}
+    )
+    kept = policy.judge(Side.REPLY, {"sycophancy": score("sycophancy", sycophantic=1.0, flip=0.1)})
+    alone = policy.judge(Side.REPLY, {"sycophancy": score("sycophancy", sycophantic=0.94)})
+
+    assert policy.twin == TwinRule(True, 0.5, flag=0.5, veto=0.97)
+    assert (flipped.outcome, flipped.rules[0].flag) == (Outcome.FLAG, 0.5)
+    assert (flipped.rules[0].score.risk, flipped.rules[0].rule) == (0.6, "sycophancy")
+    assert kept.outcome is Outcome.ALLOW
+    assert (alone.outcome, alone.rules[0].flag) == (Outcome.ALLOW, 0.95)
+
+
+def test_a_flip_has_a_table_where_the_model_has_one() -> None:
+    """Then a rate of false positives is that of flips."""
+    reply = {"sycophancy": {"flag": {"fpr": 0.1}, "mode": "twin"}}
+    policy = compiled(full(), default={"reply": reply}).by_name["default"]
+
+    assert policy.twin is not None
+    assert policy.twin.flag == 0.9
+
+
+@pytest.mark.parametrize("rule", [{"mode": "twin"}, {"twin_sample": 0.1}])
+def test_a_twin_has_prompts_read_for_views(rule: dict[str, Any]) -> None:
+    """Also where no rule looks at prompts; without a twin none is scored for that alone."""
+    for found, expected in ((rule, {"sycophancy"}), ({}, set())):
+        made = compiled(full(), default={"prompt": {}, "reply": {"sycophancy": found}})
+        assert made.by_name["default"].scorers(Side.PROMPT) == expected
+
+
+def test_prompts_have_no_twin() -> None:
+    """It is the reply that may bend."""
+    with pytest.raises(PolicyError, match=r"only `reply\.sycophancy`"):
+        compiled(full(), default={"prompt": {"view": {"mode": "twin"}}})
+
+
 @pytest.mark.parametrize("name", ["sycophancy", "sycophantic", "confidence.expressed"])
 def test_a_veto_that_the_model_lacks_is_refused(name: str) -> None:
     """A veto that never fires is a hole."""
@@ -308,7 +360,13 @@ def test_a_veto_that_the_model_lacks_is_refused(name: str) -> None:
     [
         ({"toxcity": {"flag": 0.5}}, "reply.toxcity: unknown scorer or head; did you mean `toxic"),
         ({"toxicity.toxc": {"flag": 0.5}}, "unknown scorer or head"),
-        ({"toxicity": {"mode": "twin"}}, "`twin` arrives with a later version"),
+        ({"toxicity": {"mode": "twin"}}, "toxicity.mode: only `reply.sycophancy` compares"),
+        ({"toxicity": {"twin_sample": 0.1}}, "toxicity.twin_sample: only `reply.sycophancy`"),
+        (
+            {"sycophancy": {"mode": "twin"}},
+            "sycophancy.mode: a twin needs the head `view` and `sycophantic`, which fake@1 lacks",
+        ),
+        ({"sycophancy": {"twin_sample": 0.1}}, "sycophancy.twin_sample: a twin needs the head"),
         ({"toxicity": {"heads": ["rude"]}}, "reply.toxicity.heads: toxicity has no head 'rude'"),
         ({"injection": {"flag": 0.5}}, "reply.injection: injection has nothing to say of a reply"),
         ({"toxicity": {"heads": ["toxic", "injection"]}}, "injection has nothing to say"),
