@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from scorers.adapters.classifier import ADAPTER, Classifier, ClassifierSession
 from scorers.base import Scorer
 from scorers.builtin import BUILTIN, Confidence
 from scorers.builtin.confidence import with_gap_thresholds
 from scorers.builtin.headmap import HeadMap
 from scorers.calibration_map import OutcomeMap
 from scorers.errors import ModelError
-from scorers.onnx import OnnxSession
+from scorers.joined import MAIN, JoinedSession, JoinedTokenizer, joined_heads
+from scorers.onnx import OnnxSession, available_providers, choose_provider
 from scorers.serving import RowEncoder, Session
 from scorers.tokens import RowTokenizer
 
@@ -30,7 +32,10 @@ DEFAULT_MODEL = "fairlead-mini"
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model that can be loaded by name; `heads` are the columns of its logits."""
+    """A model that can be loaded by name; `heads` are the columns of its logits.
+
+    A classifier (`adapter`) is loaded beside a model of ours, never alone.
+    """
 
     name: str
     version: str
@@ -39,6 +44,7 @@ class ModelInfo:
     heads: tuple[str, ...]
     scorers: tuple[str, ...]
     precisions: dict[str, str]
+    adapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +88,12 @@ def load(
     provider: str = "auto",
     threads: int | None = None,
     added: Sequence[Path] = (),
+    beside: Sequence[str] = (),
     maps: Mapping[str, OutcomeMap] | None = None,
 ) -> LoadedModel:
     """A model ready to serve, by its name or the path of its folder.
 
+    `beside` names classifiers in the folders of `added` that are served with it.
     `maps` say of served models how likely their replies are right; the confidence scorer looks
     into them at each score, while thresholds are those of the maps that are there now.
     Raises ModelError where there is none or it is broken, and ProviderUnavailable
@@ -93,17 +101,52 @@ def load(
     """
     folder = _folder(name_or_path, added)
     headmap = with_gap_thresholds(_headmap(folder), maps or {})
+    kinds = [kind for kind in BUILTIN if kind.name in headmap.scorers]
+    if not kinds:
+        known = ", ".join(kind.name for kind in BUILTIN)
+        raise ModelError(f"{headmap.model} has the heads of no known scorer ({known})")
     session = OnnxSession.open(folder, provider, threads=threads)
     tokenizer = RowTokenizer.open(folder / "tokenizer.json", max_tokens=headmap.max_tokens)
     scorers = tuple(
-        Confidence(headmap, maps) if kind is Confidence else kind(headmap)
-        for kind in BUILTIN
-        if kind.name in headmap.scorers
+        Confidence(headmap, maps) if kind is Confidence else kind(headmap) for kind in kinds
     )
-    if not scorers:
-        known = ", ".join(kind.name for kind in BUILTIN)
-        raise ModelError(f"{headmap.model} has the heads of no known scorer ({known})")
-    return LoadedModel(headmap, session, tokenizer, scorers)
+    loaded = LoadedModel(headmap, session, tokenizer, scorers)
+    return _with_classifiers(loaded, beside, added, threads=threads) if beside else loaded
+
+
+def describe(
+    name_or_path: str | Path, *, added: Sequence[Path] = (), beside: Sequence[str] = ()
+) -> HeadMap:
+    """The description that `load` would give, without loading; ModelError where there is none."""
+    heads = _headmap(_folder(name_or_path, added))
+    folders = [_folder(name, added) for name in beside]
+    return joined_heads(heads, [_headmap(folder) for folder in folders])
+
+
+def _with_classifiers(
+    main: LoadedModel, names: Sequence[str], added: Sequence[Path], *, threads: int | None
+) -> LoadedModel:
+    sessions: dict[str, Session] = {MAIN: main.session}
+    tokenizers: dict[str, RowEncoder] = {MAIN: main.tokenizer}
+    columns = {MAIN: len(main.heads)}
+    maps = {name: _headmap(_folder(name, added)) for name in names}
+    heads = joined_heads(main.headmap, list(maps.values()))
+    scorers = list(main.scorers)
+    for name, own in maps.items():
+        folder = _folder(name, added)
+        raw = json.loads((folder / "heads.json").read_text(encoding="utf-8"))
+        if raw.get("adapter") != ADAPTER:
+            raise ModelError(f"{own.model} is no classifier and cannot be served beside another")
+        provider = choose_provider(
+            main.session.provider, raw["files"], available=available_providers()
+        )
+        sessions[name] = ClassifierSession.open(folder, raw, provider, threads=threads)
+        path = folder / "tokenizer.json"
+        tokenizers[name] = RowTokenizer.open(path, max_tokens=own.max_tokens)
+        columns[name] = len(own.heads)
+        scorers.append(Classifier(name, heads, model=own.model, max_tokens=own.max_tokens))
+    session = JoinedSession(sessions, columns, hidden=main.headmap.hidden)
+    return LoadedModel(heads, session, JoinedTokenizer(tokenizers), tuple(scorers))
 
 
 def _folder(name_or_path: str | Path, added: Sequence[Path]) -> Path:
@@ -142,6 +185,7 @@ def _info(folder: Path, *, is_shipped: bool) -> ModelInfo | None:
             heads=tuple(raw["heads"]),
             scorers=tuple(raw["scorers"]),
             precisions={key: file["precision"] for key, file in raw["files"].items()},
+            adapter=raw.get("adapter", ""),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -33,7 +33,7 @@ class OnnxSession:
 
     def __init__(self, session: ort.InferenceSession, *, provider: Provider) -> None:
         self._session = session
-        self._inputs = [name for name in _INPUTS if name in _names(session.get_inputs())]
+        self._inputs = input_names(session)
         _expect_outputs(session)
         self.provider: Provider = provider
 
@@ -50,12 +50,8 @@ class OnnxSession:
         """
         files = _files(model_dir)
         wanted = choose_provider(provider, files, available=available_providers())
-        path = _checked(model_dir, files, wanted)
-        session = _create(path, wanted, threads)
-        got = session.get_providers()[0]
-        if got != EXECUTION_PROVIDERS[wanted]:
-            raise ProviderUnavailable(f"asked for {wanted} and got {got}; {_advice(wanted)}")
-        return cls(session, provider=wanted)
+        path = checked_file(model_dir, files, wanted)
+        return cls(create_session(path, wanted, threads), provider=wanted)
 
     def run(self, encodings: Sequence[Encoding]) -> Output:
         """Runs one batch, padded to its longest row; a row's numbers do not depend on the others.
@@ -156,8 +152,11 @@ def _advice(provider: str) -> str:
     )
 
 
-def _checked(model_dir: Path, files: Mapping[str, Mapping[str, str]], provider: Provider) -> Path:
-    """The path of the provider's file, once its digest agrees with `heads.json`."""
+def checked_file(model_dir: Path, files: Mapping[str, Mapping[str, str]], provider: str) -> Path:
+    """The path of the provider's file, once its digest agrees with the description.
+
+    Raises ModelError where there is none or it was changed.
+    """
     key = "cpu" if provider == "cpu" else "cuda"
     if key not in files:
         raise ModelError(f"the model in {model_dir} has no file for {key}; ask for cpu")
@@ -181,16 +180,29 @@ def _expect_digest(path: Path, wanted: str) -> None:
         )
 
 
-def _create(path: Path, provider: Provider, threads: int | None) -> ort.InferenceSession:
+def create_session(path: Path, provider: Provider, threads: int | None) -> ort.InferenceSession:
+    """A session of the file on exactly this execution provider.
+
+    Raises ModelError where the file does not load, ProviderUnavailable where another would run.
+    """
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or min(_MOST_THREADS, usable_cores())
     # Threads that spin while they wait take the cores from the event loop.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(str(path), options, providers=runtime_chain(provider))
+        session = ort.InferenceSession(str(path), options, providers=runtime_chain(provider))
     except Exception as error:  # the runtime's errors share no base class
         raise ModelError(f"{path} does not load: {error}") from error
+    got = session.get_providers()[0]
+    if got != EXECUTION_PROVIDERS[provider]:
+        raise ProviderUnavailable(f"asked for {provider} and got {got}; {_advice(provider)}")
+    return session
+
+
+def input_names(session: ort.InferenceSession) -> list[str]:
+    """The inputs of a text model that this one takes."""
+    return [name for name in _INPUTS if name in _names(session.get_inputs())]
 
 
 def _names(nodes: Sequence[Any]) -> set[str]:

@@ -17,12 +17,13 @@ from scorers.types import Row
 class Encoding:
     """One row as the encoder reads it, unpadded; both lists are of the same length.
 
-    `is_cut` says that the row was too long and lost its end.
+    `is_cut` says that the row was too long and lost its end, `model` which added model reads it.
     """
 
     ids: list[int]
     type_ids: list[int]
     is_cut: bool = False
+    model: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)

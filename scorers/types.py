@@ -59,11 +59,13 @@ class Row:
     """One row of the encoder: a single text, or a pair of texts.
 
     Rows compare by value, so that two scorers asking for the same row of the
-    same subject cost one pass.
+    same subject cost one pass. `model` names the added model that has to read
+    it; "" is the main one.
     """
 
     text: str
     pair: str | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

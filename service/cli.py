@@ -163,7 +163,21 @@ def _words(text: str) -> tuple[str, ...]:
 def _models(commands: Commands[argparse.ArgumentParser]) -> None:
     found = _command(commands, "models", "the scoring models", has_settings=False)
     actions = found.add_subparsers(metavar="ACTION", required=True)
-    _action(actions, "list", "list the models", has_settings=False)
+    _action(actions, "list", "list the models")
+    add = _action(actions, "add", "add a text classifier as a scorer")
+    add.add_argument("name", metavar="NAME", help="its name in policies")
+    add.add_argument(
+        "source",
+        metavar="PATH-OR-HUB-ID",
+        help="a folder with config.json, tokenizer.json and model.onnx, or a hub id",
+    )
+    add.add_argument(
+        "--fault",
+        metavar="LABEL",
+        action="append",
+        default=[],
+        help="a label that means a fault; may be repeated; told from the names if not given",
+    )
 
 
 def _action(

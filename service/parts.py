@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from scorers.catalog import LoadedModel
 from scorers.engine import Engine, EngineLimits
 from scorers.errors import EngineStopped
 from scorers.types import Side, Subject
+from service import added_models
 from service.access import Access, is_required
 from service.call import FlowLimits
 from service.dialects.base import ReadLimits
@@ -205,7 +206,7 @@ async def _open_engine(
     if not any(p.mode != "off" and (p.prompt or p.reply) for p in settings.policies.values()):
         return None, NoScorers()
     wanted = settings.scoring
-    loaded = await asyncio.to_thread(load_model, wanted)
+    loaded = await asyncio.to_thread(load_model, wanted, added_models.needed(settings))
     # Before anything is started: a policy that cannot hold should be told at once.
     compile_policies(settings.policies, loaded.headmap)
     limits = engine_limits(wanted, loaded.session.provider)
@@ -216,13 +217,18 @@ async def _open_engine(
     return engine, loaded.headmap
 
 
-def load_model(wanted: Scoring) -> LoadedModel:
-    """The scoring model of the settings, with the maps of the served models; raises ModelError."""
+def load_model(wanted: Scoring, beside: Sequence[str] = ()) -> LoadedModel:
+    """The scoring model of the settings, with the maps of the served models; raises ModelError.
+
+    `beside` names the added classifiers that score with it.
+    """
     file = wanted.confidence_maps
     return catalog.load(
         wanted.model,
         provider=wanted.provider,
         threads=wanted.threads or None,
+        added=added_models.folders(wanted),
+        beside=beside,
         maps=calibration_map.load(Path(file)) if file else None,
     )
 

@@ -286,6 +286,10 @@ class Scoring(Section):
     """The scoring model and the machine it runs on."""
 
     model: str = Field(default="fairlead-mini", description="Name of the scoring model.")
+    models_dir: str = Field(
+        default="fairlead-models",
+        description="Folder of the models that `fairlead models add` puts there.",
+    )
     provider: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
         default="auto",
         description="Execution provider; not got is an error. `auto` takes CUDA where it is.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -64,3 +64,19 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "confidence": ("expressed_confidence", "correct"),
 }
 """The label columns of each scorer's schema."""
+
+
+def judgements(scorer: str, heads: Sequence[str]) -> tuple[Judgement, ...]:
+    """What a scorer with these heads is judged by.
+
+    An added classifier's head is held against the column of its name, and its risk against the
+    column that has the scorer's own name.
+    """
+    if scorer in JUDGEMENTS:
+        return JUDGEMENTS[scorer]
+    return (*(Judgement(head, head) for head in heads), Judgement(scorer, "risk"))
+
+
+def label_columns(scorer: str, heads: Sequence[str]) -> tuple[str, ...]:
+    """The columns in which a scorer with these heads finds its labels."""
+    return COLUMNS.get(scorer, (*heads, scorer))

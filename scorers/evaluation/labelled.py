@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,16 +31,21 @@ _RAW_RATING = re.compile(r"\braw5_mean=([0-9.]+)")
 _WORD = re.compile(r"\w+")
 
 
-def labelled(rows: Iterable[Row], scorer: str, *, where: str) -> Iterator[Labelled | None]:
+def labelled(
+    rows: Iterable[Row], scorer: str, *, where: str, columns: Sequence[str] = ()
+) -> Iterator[Labelled | None]:
     """Each row as the scorer's task reads it, None for a row without a label of the task.
+
+    `columns` are those of the labels, where the scorer is none of the built-in ones.
 
     `where` is the file: its name stands in messages, and for the source of rows that name none.
     Raises LabelError for a row that lacks a text, or whose label is no number in [0, 1].
     """
-    read, source = _READERS[scorer], Path(where).stem
+    read, source = _READERS.get(scorer, _any_text), Path(where).stem
+    names = tuple(columns) or COLUMNS[scorer]
     for number, row in enumerate(rows, 1):
         at = f"{where}: row {number}"
-        labels = _labels(row, COLUMNS[scorer], at)
+        labels = _labels(row, names, at)
         named = row if row.get("source") else {**row, "source": source}
         yield read(named, labels, at) if labels else None
 
@@ -52,10 +57,15 @@ def novel_share(subject: Subject) -> float:
     return sum(word not in known for word in own) / len(own) if own else 0.0
 
 
+def _any_text(row: Row, labels: dict[str, float], where: str) -> Labelled:
+    side = _side(row, where)
+    text = _text(row, "text" if row.get("text") is not None else "response", where)
+    prompt = _text(row, "prompt", where, default="") if side is Side.REPLY else ""
+    return Labelled(Subject(side, text, prompt=prompt), labels, _parts(row))
+
+
 def _toxicity(row: Row, labels: dict[str, float], where: str) -> Labelled | None:
-    role = row.get("role") or "response"
-    if role not in _ROLES:
-        raise LabelError(f"{where}: `role` is {role!r} and not `prompt` or `response`")
+    role = "prompt" if _side(row, where) is Side.PROMPT else "response"
     text = {"text": _text(row, "text", where), "prompt": _text(row, "prompt", where, default="")}
     made = toxicity_example({**_plain(row), **text, **_nulls(labels), "role": role})
     return _made(row, made, made.labels) if made.labels else None
@@ -102,6 +112,13 @@ _READERS: Mapping[str, Callable[[Row, dict[str, float], str], Labelled | None]] 
     "sycophancy": _sycophancy,
     "confidence": _confidence,
 }
+
+
+def _side(row: Row, where: str) -> Side:
+    role = row.get("role") or "response"
+    if role not in _ROLES:
+        raise LabelError(f"{where}: `role` is {role!r} and not `prompt` or `response`")
+    return _ROLES[role]
 
 
 def _made(row: Row, example: Example, labels: dict[str, float]) -> Labelled:

@@ -15,11 +15,19 @@ from rich.table import Column, Table
 
 from scorers.builtin.headmap import HeadMap
 from scorers.evaluation import markdown as cells
-from scorers.evaluation.judgements import COLUMNS, JUDGEMENTS, Judgement, LabelError, Labelled
+from scorers.evaluation.judgements import (
+    JUDGEMENTS,
+    Judgement,
+    LabelError,
+    Labelled,
+    judgements,
+    label_columns,
+)
 from scorers.evaluation.plot import NoPlotting, check_plotting, reliability_diagram
 from scorers.evaluation.report import Bar, Bars, Judged, Part, judge, strict_bars
 from scorers.evaluation.run import scores_of
 from scorers.types import Score, Side
+from service import added_models
 from service.commands import examples
 from service.commands.failures import UsageError
 from service.commands.models import compiled, headmap
@@ -36,36 +44,48 @@ def run(args: argparse.Namespace) -> int:
     """Scores the files' texts, prints the figures, and writes what files are asked for."""
     flags = {name: getattr(args, name) for name in ("model", "provider") if getattr(args, name)}
     settings = settings_of(args, {"scoring": flags})
-    heads = headmap(settings.scoring.model)
-    judgements = _judgements(heads, args.scorer, args.head)
+    scorer = str(args.scorer)
+    heads = _heads(settings, scorer)
+    chosen = _judgements(heads, scorer, args.head)
     _check_paths(args)
-    found = _read(args.files, args.scorer, {judgement.label for judgement in judgements})
-    scores = asyncio.run(_scores(settings, found, args.scorer))
+    columns = label_columns(scorer, heads.scorer(scorer).heads)
+    found = _read(args.files, scorer, columns, wanted={judgement.label for judgement in chosen})
+    scores = asyncio.run(_scores(settings, found, scorer))
     judged = []
-    for judgement in judgements:
-        bars = _bars(settings, heads, args.scorer, judgement.head)
-        one = judge(judgement, found, scores, scorer=args.scorer, bars=bars)
+    for judgement in chosen:
+        bars = _bars(settings, heads, scorer, judgement.head)
+        one = judge(judgement, found, scores, scorer=scorer, bars=bars)
         judged += [one] if one else []
-    _print(heads.model, judged)
+    model = scores[0].model
+    _print(model, judged)
     if args.json:
-        args.json.write_bytes(_json(heads.model, args, judged))
+        args.json.write_bytes(_json(model, args, judged))
     if args.plot:
-        reliability_diagram(judged, f"{args.scorer} of {heads.model}", args.plot)
+        reliability_diagram(judged, f"{scorer} of {model}", args.plot)
     return 0
 
 
-def _judgements(heads: HeadMap, scorer: str, head: str | None) -> list[Judgement]:
-    """What the scorer is judged by; UsageError for a scorer or head that is not there."""
-    if scorer not in JUDGEMENTS:
-        raise UsageError(f"there is no scorer {scorer!r}; known: {', '.join(JUDGEMENTS)}")
+def _heads(settings: Settings, scorer: str) -> HeadMap:
+    """The model's description with the scorer; UsageError for one that is not there."""
+    added = [info.name for info in added_models.classifiers(settings.scoring)]
+    if scorer not in (*JUDGEMENTS, *added):
+        known = ", ".join((*JUDGEMENTS, *added))
+        raise UsageError(f"there is no scorer {scorer!r}; known: {known}")
+    heads = headmap(settings.scoring, [scorer] if scorer in added else [])
     if scorer not in heads.scorers:
         raise UsageError(
             f"the model {heads.model} has no scorer {scorer!r}; it has {', '.join(heads.scorers)}"
         )
-    names = dict.fromkeys(judgement.head for judgement in JUDGEMENTS[scorer])
+    return heads
+
+
+def _judgements(heads: HeadMap, scorer: str, head: str | None) -> list[Judgement]:
+    """What the scorer is judged by; UsageError for a head that is not there."""
+    found = judgements(scorer, heads.scorer(scorer).heads)
+    names = dict.fromkeys(judgement.head for judgement in found)
     if head is not None and head not in names:
         raise UsageError(f"{scorer} has no head {head!r} to judge; it has {', '.join(names)}")
-    return [judgement for judgement in JUDGEMENTS[scorer] if head in (None, judgement.head)]
+    return [judgement for judgement in found if head in (None, judgement.head)]
 
 
 def _check_paths(args: argparse.Namespace) -> None:
@@ -83,8 +103,10 @@ def _check_paths(args: argparse.Namespace) -> None:
             raise UsageError(str(error)) from None
 
 
-def _read(files: Sequence[Path], scorer: str, wanted: set[str]) -> list[Labelled]:
-    """The rows that have one of the labels; UsageError where none has."""
+def _read(
+    files: Sequence[Path], scorer: str, names: Sequence[str], *, wanted: set[str]
+) -> list[Labelled]:
+    """The rows that have one of the labels wanted; UsageError where none has."""
     try:
         labelled = import_module("scorers.evaluation.labelled").labelled
     except ModuleNotFoundError as error:
@@ -95,14 +117,14 @@ def _read(files: Sequence[Path], scorer: str, wanted: set[str]) -> list[Labelled
     columns: dict[str, None] = {}
     for path in files:
         try:
-            rows = labelled(_rows(path, columns), scorer, where=str(path))
+            rows = labelled(_rows(path, columns), scorer, where=str(path), columns=names)
             found += [one for one in rows if one is not None and wanted & one.labels.keys()]
         except LabelError as error:
             raise UsageError(str(error)) from None
     if not found:
-        names = ", ".join(f"`{name}`" for name in COLUMNS[scorer])
+        labels = ", ".join(f"`{name}`" for name in names)
         have = ", ".join(columns) or "none"
-        raise UsageError(f"no row has a label for {scorer} ({names}); the columns are: {have}")
+        raise UsageError(f"no row has a label for {scorer} ({labels}); the columns are: {have}")
     return found
 
 
@@ -116,7 +138,8 @@ def _rows(path: Path, columns: dict[str, None]) -> Iterator[examples.Row]:
 
 async def _scores(settings: Settings, found: Sequence[Labelled], scorer: str) -> list[Score]:
     bar = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    async with scoring(settings) as (engine, _):
+    beside = [] if scorer in JUDGEMENTS else [scorer]
+    async with scoring(settings, beside) as (engine, _):
         with Progress(*bar, console=Console(stderr=True)) as progress:
             task = progress.add_task("scoring", total=len(found))
             return await scores_of(

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from scorers import calibration_map, catalog
+from scorers.adapters.install import add_classifier
 from scorers.builtin.confidence import with_gap_thresholds
 from scorers.builtin.headmap import HeadMap
 from scorers.errors import ModelError
-from service.commands.terminal import show
+from service import added_models
+from service.commands.terminal import say, settings_of, show
 from service.policy import Policies, compile_policies
-from service.settings import Settings
+from service.settings import Scoring, Settings
 
 
 def run(args: argparse.Namespace) -> int:
-    """Lists the models."""
-    del args
+    """Lists the models, or adds one."""
+    scoring = settings_of(args).scoring
+    return _add(args, scoring) if args.action == "add" else _list(scoring)
+
+
+def _list(scoring: Scoring) -> int:
     rows = [
         (
             info.name,
@@ -26,9 +33,24 @@ def run(args: argparse.Namespace) -> int:
             ", ".join(f"{key} {precision}" for key, precision in info.precisions.items()),
             "shipped" if info.is_shipped else str(info.path),
         )
-        for info in catalog.available()
+        for info in catalog.available(added_models.folders(scoring))
     ]
     show(("name", "version", "scorers", "heads", "files", "where"), rows)
+    return 0
+
+
+def _add(args: argparse.Namespace, scoring: Scoring) -> int:
+    known = catalog.available(added_models.folders(scoring))
+    added = add_classifier(
+        args.name,
+        args.source,
+        Path(scoring.models_dir),
+        faults=args.fault,
+        taken={head for info in known for head in (*info.heads, info.name)},
+    )
+    say(f"{added.name} in {added.path}; heads: {', '.join(added.heads)}")
+    say(f"its risk is the highest of: {', '.join(added.faults)}")
+    say("its probabilities are the model's own; `fairlead evaluate` says how far they hold")
     return 0
 
 
@@ -36,16 +58,15 @@ def compiled(settings: Settings) -> Policies:
     """The policies held against the model's description; the model itself is not loaded."""
     file = settings.scoring.confidence_maps
     maps = calibration_map.load(Path(file)) if file else {}
-    heads = with_gap_thresholds(headmap(settings.scoring.model), maps)
+    heads = headmap(settings.scoring, added_models.needed(settings))
+    heads = with_gap_thresholds(heads, maps)
     return compile_policies(settings.policies, heads)
 
 
-def headmap(name: str) -> HeadMap:
-    """The description of a model, by name or by folder."""
-    found = {info.name: info.path for info in catalog.available()}
-    folder = found.get(name, Path(name))
+def headmap(scoring: Scoring, beside: Sequence[str] = ()) -> HeadMap:
+    """The description of the scoring model, with the added classifiers of these names."""
     try:
-        return HeadMap.load(folder)
-    except (OSError, ValueError, KeyError) as error:
-        known = ", ".join(found) or "none"
-        raise ModelError(f"scoring.model: there is no model {name!r}; known: {known}") from error
+        folders = added_models.folders(scoring)
+        return catalog.describe(scoring.model, added=folders, beside=beside)
+    except ModelError as error:
+        raise ModelError(f"scoring.model: {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from scorers.catalog import LoadedModel
 from scorers.engine import Engine
 from scorers.types import Score, Subject
+from service import added_models
 from service.commands import examples
 from service.commands.failures import UsageError
 from service.commands.sentence_risks import explain
@@ -39,10 +40,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 @asynccontextmanager
-async def scoring(settings: Settings) -> AsyncIterator[tuple[Engine, LoadedModel]]:
-    """The engine, warm, with the model that it runs."""
+async def scoring(
+    settings: Settings, beside: Sequence[str]
+) -> AsyncIterator[tuple[Engine, LoadedModel]]:
+    """The engine, warm, with the model that it runs and the added classifiers of these names."""
     wanted = settings.scoring
-    loaded = load_model(wanted)
+    loaded = load_model(wanted, beside)
     engine = Engine(loaded, engine_limits(wanted, loaded.session.provider))
     await engine.start()
     try:
@@ -51,9 +54,13 @@ async def scoring(settings: Settings) -> AsyncIterator[tuple[Engine, LoadedModel
         await engine.stop()
 
 
+def _every(settings: Settings) -> list[str]:
+    return [info.name for info in added_models.classifiers(settings.scoring)]
+
+
 async def _score_one(settings: Settings, args: argparse.Namespace) -> int:
     row = {"prompt": args.prompt, "response": args.response, "context": args.context}
-    async with scoring(settings) as (engine, _):
+    async with scoring(settings, _every(settings)) as (engine, _):
         explained = await explain(engine, examples.subjects(row))
     if args.json:
         found = [score for one in explained for score in one.to_json()]
@@ -79,7 +86,7 @@ def _rows(score: Score) -> list[tuple[str, ...]]:
 async def _score_file(settings: Settings, source: Path, target: Path) -> int:
     total = examples.count(source)
     columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    async with scoring(settings) as (engine, loaded):
+    async with scoring(settings, _every(settings)) as (engine, loaded):
         heads = {scorer.name: tuple(scorer.heads) for scorer in loaded.scorers}
         with (
             examples.writing(target) as rows,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.settings import Settings
 from service.sources import load_settings
@@ -27,8 +27,9 @@ def say(text: str) -> None:
 
 
 def show(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """A table on standard output."""
-    table = Table(*columns, box=None, pad_edge=False)
+    """A table on standard output; what is too long for its column goes on below."""
+    titles = (Column(title, overflow="fold") for title in columns)
+    table = Table(*titles, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
     Console(soft_wrap=True).print(table)

@@ -15,6 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from service.cli import main
+from tests.fakes.tiny_classifier import write_tiny_classifier
 from tests.fakes.tiny_model import SEVEN_HEADS, write_tiny_model
 
 Evaluate = Callable[..., tuple[int, str, str]]
@@ -298,3 +299,31 @@ def test_what_is_not_installed_is_named_with_its_extra(
     assert done.returncode == 2
     assert done.stderr.startswith("fairlead: ")
     assert expected in done.stderr
+
+
+def test_an_added_classifier_is_judged_by_columns_of_its_heads(
+    evaluate: Evaluate, tmp_path: Path
+) -> None:
+    """And its risk by the column that has its name; the score names the classifier."""
+    source = write_tiny_classifier(tmp_path / "source")
+    main(("models", "add", "guard", str(source)))
+    rows = write(
+        "g.jsonl",
+        [
+            {"role": "prompt", "text": "bad", "rude": 1, "guard": 1},
+            {"response": "bomb", "rude": 0, "guard": 1},
+            {"response": "warm", "rude": 0, "guard": 0},
+        ],
+    )
+
+    found = report_of(evaluate, rows, "--scorer", "guard")
+    wrong = evaluate(rows, "--scorer", "beauty")
+
+    assert found["model"].startswith("guard@")
+    assert [(one["label"], one["score"]) for one in found["judgements"]] == [
+        ("rude", "guard.rude"), ("guard", "guard.risk"),
+    ]  # fmt: skip
+    for one in found["judgements"]:
+        assert one["parts"][0]["figures"]["auroc"]["value"] == 1.0
+        assert one["thresholds"]["reply"]["shipped"] == 0.5
+    assert "known: toxicity, faithfulness, sycophancy, confidence, guard" in wrong[2]

@@ -1,0 +1,1 @@
+"""Models that were not made for this program, as scorers."""
