@@ -129,7 +129,8 @@ class Judge:
         try:
             scores = await self._engine.score(subject, scorers=missing, deadline=deadline)
         except ScorerError as error:
-            return policy.judge(Side.PROMPT, known, failure=error.kind)
+            is_needed = any(rule.scorer in missing for rule in policy.rules[Side.PROMPT])
+            return policy.judge(Side.PROMPT, known, failure=error.kind if is_needed else None)
         self._memory.keep(piece.text, scores)
         return policy.judge(Side.PROMPT, {**known, **scores})
 

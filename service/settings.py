@@ -174,8 +174,8 @@ class RuleSettings(Section):
         default=2000,
         gt=0,
         le=600_000,
-        description="Time that a reply which is there waits for its twin; then the classifier "
-        "alone judges.",
+        description="Time that a reply which is there, or the first text of a stream, waits for "
+        "its twin; then the classifier alone judges.",
     )
     twin_sample: float = Field(
         default=0.0,

@@ -196,6 +196,25 @@ async def test_a_twin_that_fails_leaves_the_classifier(
     assert score.heads == {"sycophantic": 0.9}
 
 
+async def test_a_view_that_is_not_read_stops_nothing(upstream: Upstream) -> None:
+    """A prompt that is scored for its view alone fails nobody, however closed the policy."""
+
+    class Deaf(ViewEngine):
+        async def score(self, subject: Any, **given: Any) -> Any:
+            if subject.side is Side.PROMPT:
+                raise DeadlineExceeded("late")
+            return await super().score(subject, **given)
+
+    upstream.script = Talked(FORMS["chat"])
+    closed = policy(on_scorer_failure="closed")
+    async with running(setting(upstream, engine=Deaf(), policy=closed)) as proxy:
+        got = await post(proxy, FORMS["chat"])
+        record = proxy.record
+
+    assert (got.status_code, len(upstream.seen)) == (200, 1)
+    assert (record.status, record.verdict, record.twin) == ("completed", "flag", None)
+
+
 async def test_a_comparison_that_is_not_scored_leaves_the_classifier(upstream: Upstream) -> None:
     """An engine that fails on the comparison fails nothing else."""
 
