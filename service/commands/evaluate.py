@@ -218,7 +218,7 @@ def _table(
     """A row for each part, its figures with the interval below."""
     parts = judged.parts
     baseline = baseline and any(part.baseline_auroc is not None for part in parts)
-    name = Column("texts of", overflow="fold")
+    name = Column("texts of", overflow="fold", min_width=18)
     table = Table(name, "texts (bad)", *figures.values(), box=None, pad_edge=False)
     for title in [cells.BASELINE] * baseline + [cells.BEST_AT] * best:
         table.add_column(title)
