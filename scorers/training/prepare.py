@@ -27,6 +27,7 @@ from scorers.training.examples import (
     view_example,
 )
 from scorers.training.generate import corrupted, foreign, injections, trigger_words
+from scorers.training.guard import guard
 from scorers.training.labelled_rows import (
     LabelledRow,
     faithfulness_labelled,
@@ -58,11 +59,12 @@ _READERS: dict[str, Callable[[dict[str, Any]], Example]] = {
 
 
 def load_examples(config: Config, task: str, source: str) -> list[Example]:
-    """A source's usable examples, shuffled by the seed."""
-    classes, make = licence_classes(config.data), _READERS[task]
+    """A source's usable examples, none of them measured on, shuffled by the seed."""
+    classes, make, measured = licence_classes(config.data), _READERS[task], guard(config.data)
     rows = read_rows(config.data / task / "train" / f"{source}.parquet")
     examples = [make(row) for row in rows if is_allowed(row, classes, config.licences)]
     examples = [e for e in examples if e.labels and e.subject.text.strip()]
+    examples = [e for e in examples if not measured.is_measured(e)]
     random.Random(f"{config.seed}:{source}").shuffle(examples)
     return examples
 

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from scorers.training.config import TASKS, load_config
-from scorers.training.examples import detokenise, licence_classes
+from scorers.training.examples import licence_classes
+from scorers.training.guard import plain
 from scorers.training.labelled_rows import LabelledRow
 from scorers.training.prepare import stage_rows
 
 pytestmark = pytest.mark.shared_data
 CONFIG = load_config()
 _SHORTEST = 25
-
-
-def plain(text: str) -> str:
-    """A text without what preparation changes: case, spacing, punctuation."""
-    return re.sub(r"\W+", " ", detokenise(text).lower()).strip()
 
 
 @pytest.fixture(scope="module")
