@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from scorers.training.examples import Example, detokenise
 
 _NEAR = 0.5
+_INSIDE = 0.8
 _LONG = 25
 _WORD = re.compile(r"\w+")
 
@@ -39,17 +40,19 @@ class Guard:
     def is_measured(self, example: Example) -> bool:
         """Whether a benchmark judges this text, of grounded ones beside nearly the same context.
 
-        Contexts are near when they share half of their words. Short texts without a context
-        ("Yes.") are nobody's.
+        Contexts are near when they share half of their words or four fifths of the shorter's.
+        Short texts without a context ("Yes.") are nobody's.
         """
         text = plain(example.subject.text)
         if not example.subject.context:
             return len(text) >= _LONG and text in self._judged
         words = frozenset(plain(example.subject.context[0]).split())
-        return any(
-            len(words & other) >= _NEAR * len(words | other)
-            for other in self._grounded.get(text, ())
-        )
+        return any(_are_near(words, other) for other in self._grounded.get(text, ()))
+
+
+def _are_near(one: frozenset[str], other: frozenset[str]) -> bool:
+    shared = len(one & other)
+    return shared >= _NEAR * len(one | other) or shared >= _INSIDE * min(len(one), len(other))
 
 
 @lru_cache(maxsize=2)

@@ -46,6 +46,7 @@ def test_same_claim_beside_an_edited_context_is_measured(guard: Guard) -> None:
 
     assert guard.is_measured(grounded(PREMISE, "she is calling her husband"))
     assert guard.is_measured(grounded(edited, CLAIM))
+    assert guard.is_measured(grounded("A woman with red hair holds a telephone.", CLAIM))
     assert not guard.is_measured(grounded("Two men carry a ladder through the garden.", CLAIM))
     assert not guard.is_measured(grounded(PREMISE, "She is selling flowers."))
 
