@@ -32,7 +32,7 @@ from storage.store import Store
 HOST = "127.0.0.1"
 PORT = 8080
 DATABASE = "fairlead-demo.db"
-_WIDTH = 140
+_WIDTH = 148
 
 
 def run(*, is_once: bool, console: Console | None = None) -> int:

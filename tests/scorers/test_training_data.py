@@ -36,8 +36,11 @@ def test_no_benchmark_text_is_trained_on(rows: list[LabelledRow]) -> None:
         (plain(row["prompt"] or "")[-100:] if row["role"] == "response" else "", plain(row["text"]))
         for row in benchmark("toxicity")
     }
-    judged |= {("", plain(row["response"])) for row in benchmark("sycophancy")}
-    judged |= {("", plain(row["response"])) for row in benchmark("confidence")}
+    for task in ("sycophancy", "confidence"):
+        judged |= {
+            (plain(row["prompt"].rsplit("User: ", 1)[-1])[-100:], plain(row["response"]))
+            for row in benchmark(task)
+        }
     grounded: dict[str, list[str]] = {}
     for row in benchmark("faithfulness"):
         grounded.setdefault(plain(row["response"]), []).append(plain(row["context"]))
