@@ -139,7 +139,7 @@ def test_shipped_model_scores_a_row_alike_alone_and_in_company(
     for at, row in enumerate(rows):
         alone = session.run(tokenizer.encode([row])).logits[0]
         for column, head in enumerate(heads.heads):
-            side = Side.REPLY if head == "unsupported" else Side.PROMPT
+            side = Side.PROMPT if heads.has(head, Side.PROMPT) else Side.REPLY
             pair = heads.probability(head, side, [alone[column], together[at, column]])
             assert pair[0] == pytest.approx(pair[1], abs=1e-3)
 
