@@ -44,7 +44,8 @@ def test_shipped_model_loads() -> None:
     """The model that ships loads on the CPU with its scorers."""
     model = catalog.load(provider="cpu")
 
-    assert [scorer.name for scorer in model.scorers] == ["toxicity", "faithfulness"]
+    names = [scorer.name for scorer in model.scorers]
+    assert names == ["toxicity", "faithfulness", "sycophancy", "confidence"]
     assert model.session.provider == "cpu"
     assert model.model.startswith("fairlead-mini@")
 
