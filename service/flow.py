@@ -109,7 +109,13 @@ class Flow:
             await self._pass_error(call, client, prompt, reply, body)
             return
         answer = self._answer(call, client, reply, began=began)
-        if not await answer.drive(prompt):
+        try:
+            is_done = await answer.drive(prompt)
+        except UpstreamError:
+            if not client.has_started:
+                await heed(call.run, prompt)  # a vetoed prompt is told before a broken reply
+            raise
+        if not is_done:
             again = Regeneration(self.upstream, self.meter, self._answer)
             await again.run(call, client, prompt, refused=answer)
 

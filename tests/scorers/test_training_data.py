@@ -15,7 +15,7 @@ from scorers.training.prepare import stage_rows
 
 pytestmark = pytest.mark.shared_data
 CONFIG = load_config()
-_SHORTEST = 25
+_SHORTEST = 40
 
 
 @pytest.fixture(scope="module")

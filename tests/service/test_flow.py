@@ -129,6 +129,18 @@ async def test_unsupported_text_is_vetoed_only_against_a_context(upstream: Upstr
     assert (told["verdict"], told["threshold"], told["model"]) == ("veto", 0.9, "words@1")
 
 
+@pytest.mark.parametrize(("text", "status"), [(ATTACK, 400), ("Hello", 502)])
+async def test_a_vetoed_prompt_is_told_before_a_broken_reply(
+    upstream: Upstream, text: str, status: int
+) -> None:
+    """A reply that cannot be read waits for the prompt's verdict, which goes first."""
+    upstream.script = Status(200, b"{}")
+    async with running(Setting(upstream.url, engine=WordEngine(delay_s=0.1))) as proxy:
+        got = await proxy.chat(text)
+
+    assert got.status_code == status
+
+
 async def test_a_vetoed_prompt_is_a_400_and_cancels_the_upstream(upstream: Upstream) -> None:
     """The prompt's veto answers before the upstream does, whose call is cancelled."""
     upstream.script = Hang()
