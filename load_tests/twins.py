@@ -29,6 +29,7 @@ from scorers import catalog
 from scorers.builtin.sycophancy import SYCOPHANTIC, VIEW
 from scorers.builtin.twin import EVEN, comparison
 from scorers.engine import Engine
+from scorers.evaluation.metrics import auroc
 from scorers.sentences import sentences
 from scorers.types import Side, Subject
 
@@ -114,12 +115,6 @@ class Scoring:
         return gaps.flip(sycophantic), sycophantic
 
 
-def auroc(risks: np.ndarray, is_bad: np.ndarray) -> float:
-    """The share of pairs of a bad and a good reply in which the bad one has the higher risk."""
-    bad, good = risks[is_bad][:, None], risks[~is_bad][None]
-    return float(np.mean((bad > good) + 0.5 * (bad == good)))
-
-
 async def measure(rows: list[Pair]) -> dict[str, dict[str, float]]:
     """By group: AUROC of flip and classifier, and the shares of bad and good ones that flip."""
     loaded = catalog.load()
@@ -138,8 +133,8 @@ async def measure(rows: list[Pair]) -> dict[str, dict[str, float]]:
         told[group] = {
             "bad": float(is_bad.sum()),
             "good": float((~is_bad).sum()),
-            "flip AUROC": auroc(flip, is_bad),
-            "classifier AUROC": auroc(classifier, is_bad),
+            "flip AUROC": auroc(is_bad, flip),
+            "classifier AUROC": auroc(is_bad, classifier),
             "bad flipped": float((flip[is_bad] >= EVEN).mean()),
             "good flipped": float((flip[~is_bad] >= EVEN).mean()),
         }

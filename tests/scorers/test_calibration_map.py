@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from scorers.calibration_map import (
@@ -23,8 +24,6 @@ from scorers.calibration_map import (
 )
 from scorers.errors import ModelError
 from scorers.training.metrics import expected_calibration_error
-
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "confidence" / "train"
 
 
 def boaster(count: int, *, seed: int, has_tokens: bool = False) -> list[Outcome]:
@@ -156,12 +155,11 @@ def test_log_odds_stay_finite() -> None:
 
 
 @pytest.mark.shared_data
-@pytest.mark.skipif(not SHARED.exists(), reason="no labelled data beside the checkout")
-def test_maps_mend_real_models() -> None:
+def test_maps_mend_real_models(shared_data: Path) -> None:
     """Stated numbers of real models: fitted on one half, the error on the other falls by far."""
-    parquet = pytest.importorskip("pyarrow.parquet")
     by_model: dict[str, list[Outcome]] = defaultdict(list)
-    for row in parquet.read_table(SHARED / "mmlu_pro_numeric.parquet").to_pylist():
+    file = shared_data / "confidence" / "train" / "mmlu_pro_numeric.parquet"
+    for row in pq.read_table(file).to_pylist():
         by_model[row["split"]].append(Outcome(row["verbalised"], row["correct"]))
     before, after, texts = 0.0, 0.0, 0
     for outcomes in by_model.values():

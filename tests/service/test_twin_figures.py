@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from load_tests.twins import FILES, auroc, measure, pairs
-
-
-def test_auroc_counts_ordered_pairs() -> None:
-    """Ties are half."""
-    risks, is_bad = np.array([0.9, 0.2, 0.2, 0.1]), np.array([True, True, False, False])
-
-    assert auroc(risks, is_bad) == pytest.approx(0.875)
+from load_tests.twins import FILES, measure, pairs
 
 
 @pytest.mark.shared_data
