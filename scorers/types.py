@@ -101,6 +101,29 @@ class Score:
     cut_rows: int = 0
     evidence_windows: int = 0
 
+    @classmethod
+    def of(
+        cls,
+        scorer: str,
+        subject: Subject,
+        model: str,
+        *,
+        risk: float | None = None,
+        heads: dict[str, float] | None = None,
+        reason: str = "",
+    ) -> Score:
+        """What a scorer says of a subject's judged part."""
+        return cls(
+            scorer,
+            subject.side,
+            model,
+            risk,
+            heads=heads or {},
+            reason=reason,
+            start=subject.start,
+            stop=subject.stop,
+        )
+
     @property
     def is_applicable(self) -> bool:
         """Whether the scorer had something to say."""

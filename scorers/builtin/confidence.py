@@ -76,15 +76,20 @@ class Confidence:
     def score(self, subject: Subject, rows: Sequence[Row], logits: Logits) -> Score:
         """How sure the reply sounds and, where that can be known, its risk."""
         if not rows:
-            return self._score(subject, reason="empty" if subject.is_speech else "not_speech")
+            return Score.of(
+                self.name,
+                subject,
+                self._map.model,
+                reason="empty" if subject.is_speech else "not_speech",
+            )
         expressed = self._expressed(rows, logits)
         likely, tokens = self._likely(subject, expressed), token_chance(subject.logprobs)
         heads = {EXPRESSED: expressed} | ({} if tokens is None else {"tokens": tokens})
         if likely is None:
-            return self._score(subject, heads=heads, reason=NO_OUTCOMES)
+            return Score.of(self.name, subject, self._map.model, heads=heads, reason=NO_OUTCOMES)
         risk = float(gap(expressed, likely))
         heads |= {"likely": likely, OVERCONFIDENT: risk}
-        return self._score(subject, risk=risk, heads=heads)
+        return Score.of(self.name, subject, self._map.model, risk=risk, heads=heads)
 
     def _expressed(self, rows: Sequence[Row], logits: Logits) -> float:
         column = logits[:, self._map.column(EXPRESSED)]
@@ -97,22 +102,3 @@ class Confidence:
         if fitted is not None:
             return fitted.likely(expressed, mean_logprob(subject.logprobs))
         return token_chance(subject.logprobs)
-
-    def _score(
-        self,
-        subject: Subject,
-        *,
-        risk: float | None = None,
-        heads: dict[str, float] | None = None,
-        reason: str = "",
-    ) -> Score:
-        return Score(
-            self.name,
-            subject.side,
-            self._map.model,
-            risk,
-            heads=heads or {},
-            reason=reason,
-            start=subject.start,
-            stop=subject.stop,
-        )

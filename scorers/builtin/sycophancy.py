@@ -38,12 +38,19 @@ class Sycophancy:
     def score(self, subject: Subject, rows: Sequence[Row], logits: Logits) -> Score:
         """The reply's risk, or a prompt's view, from logits of shape (rows, heads)."""
         if not rows:
-            return self._score(subject, reason=self._silence(subject) or "not_applicable")
+            return Score.of(
+                self.name,
+                subject,
+                self._map.model,
+                reason=self._silence(subject) or "not_applicable",
+            )
         if subject.side is Side.PROMPT:
             view = self._highest(VIEW, Side.PROMPT, logits)
-            return self._score(subject, heads={VIEW: view}, reason="not_applicable")
+            return Score.of(
+                self.name, subject, self._map.model, heads={VIEW: view}, reason="not_applicable"
+            )
         risk = self._highest(SYCOPHANTIC, Side.REPLY, logits)
-        return self._score(subject, risk=risk, heads={SYCOPHANTIC: risk})
+        return Score.of(self.name, subject, self._map.model, risk=risk, heads={SYCOPHANTIC: risk})
 
     def _silence(self, subject: Subject) -> str:
         """Why there is nothing to read, "" where there is something."""
@@ -57,22 +64,3 @@ class Sycophancy:
 
     def _highest(self, head: str, side: Side, logits: Logits) -> float:
         return float(self._map.probability(head, side, logits[:, self._map.column(head)].max()))
-
-    def _score(
-        self,
-        subject: Subject,
-        *,
-        risk: float | None = None,
-        heads: dict[str, float] | None = None,
-        reason: str = "",
-    ) -> Score:
-        return Score(
-            self.name,
-            subject.side,
-            self._map.model,
-            risk,
-            heads=heads or {},
-            reason=reason,
-            start=subject.start,
-            stop=subject.stop,
-        )
