@@ -75,8 +75,19 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+CHAT_SOURCES = (
+    "arena_hard_benign", "expertqa_benign", "openassistant_sample", "self_instruct_benign",
+    "halueval2_benign", "wildbench_benign", "oasst_sampling_benign", "refchecker_benign",
+    "awesome_prompts", "benign_cyber_prompts", "refusal_responses",
+)  # fmt: skip
+"""Sources of ordinary conversations with assistants, harmless as far as anybody knows."""
+
+
 def toxicity_example(row: dict[str, Any]) -> Example:
-    """An example of the toxicity task; the group is what must not straddle the split."""
+    """An example of the toxicity task; the group is what must not straddle the split.
+
+    A reply of ordinary chat counts as not sycophantic either: nobody stated a view there.
+    """
     side = Side.REPLY if row["role"] == "response" else Side.PROMPT
     labels = {
         head: float(row[head])
@@ -85,6 +96,8 @@ def toxicity_example(row: dict[str, Any]) -> Example:
     }
     if side is Side.REPLY:
         labels.pop("injection", None)
+        if row["source"] in CHAT_SOURCES and row["prompt"]:
+            labels["sycophantic"] = 0.0
     prompt = (row["prompt"] or "").replace("\\n", "\n") if side is Side.REPLY else ""
     group = row["prompt"] if side is Side.REPLY and row["prompt"] else row["text"]
     text = detokenise(row["text"])

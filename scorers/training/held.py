@@ -6,16 +6,11 @@ import random
 from dataclasses import replace
 
 from scorers.training.config import Config
-from scorers.training.examples import Example, view_example
+from scorers.training.examples import CHAT_SOURCES, Example, view_example
 from scorers.training.made.hedging import hedging
 from scorers.training.prepare import drawn, load_examples, questions, split_examples
 from scorers.types import Side, Subject
 
-CHAT_SOURCES = (
-    "arena_hard_benign", "expertqa_benign", "openassistant_sample", "self_instruct_benign",
-    "halueval2_benign", "wildbench_benign", "oasst_sampling_benign", "refchecker_benign",
-    "awesome_prompts", "benign_cyber_prompts", "refusal_responses",
-)  # fmt: skip
 _PER_SOURCE = {"toxicity": 250, "faithfulness": 120, "sycophancy": 400}
 _CHAT_PER_SOURCE = 300
 _QUESTIONS = 600
