@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Find out which optional parts are absent here."""
     if not DATA.is_dir():
         _ABSENT["shared_data"] = f"no labelled data in {DATA}"
+    if find_spec("torch") is None:
+        _ABSENT["train"] = "PyTorch is not installed: make train-deps"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests whose needs are absent; on a build server missing data is an error."""
-    wants_data = any(item.get_closest_marker("shared_data") for item in items)
-    if wants_data and "shared_data" in _ABSENT and os.environ.get("CI"):
-        raise pytest.UsageError(f"CI is set and there is {_ABSENT['shared_data']}")
+    """Leave out the tests whose needs are absent; on a build server that is an error."""
     left_out = [item for item in items if any(map(item.get_closest_marker, _ABSENT))]
+    if left_out and os.environ.get("CI"):
+        raise pytest.UsageError(f"CI is set, but: {'; '.join(_ABSENT.values())}")
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
