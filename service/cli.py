@@ -105,7 +105,7 @@ def _evaluate(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _export(commands: Commands[argparse.ArgumentParser]) -> None:
     found = _command(commands, "export", "write training data from what was recorded")
-    found.add_argument("format", metavar="FORMAT", help="dpo or kto")
+    found.add_argument("format", metavar="FORMAT", help="dpo, kto, reward, sft or openai-dpo")
     found.add_argument(
         "-o", "--output", metavar="FILE", type=Path, required=True, help="JSONL or Parquet to write"
     )
@@ -118,6 +118,7 @@ def _export(commands: Commands[argparse.ArgumentParser]) -> None:
     found.add_argument(
         "--source", metavar="NAME", action="append", help="a kind of pair; may be repeated"
     )
+    found.add_argument("--split", choices=("train", "test"), help="one side of the split")
 
 
 def _db(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
         model=args.model,
         min_margin=args.min_margin,
         sources=tuple(args.source) if args.source else None,
+        split=args.split,
     )
     summary = asyncio.run(_export(args, options))
     say(f"{summary.written} rows from {summary.prompts} prompts in {summary.path}")

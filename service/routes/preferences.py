@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
@@ -14,6 +15,7 @@ from service.routes.bodies import Name, Time
 from service.routes.feedback import ERRORS
 from service.routes.views import unix_us
 from service.state import Needs, state_of
+from storage.exports import formats
 from storage.exports.base import ExportOptions
 from storage.exports.run import export_lines
 
@@ -26,12 +28,13 @@ class ExportQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Name = Field(description="`dpo` or `kto`.")
+    format: Name = Field(description=f"One of {', '.join(formats.names())}.")
     since: Time | None = Field(default=None, description="Exchanges from this time on (ISO 8601).")
     until: Time | None = Field(default=None, description="Exchanges before this time (ISO 8601).")
     model: Name | None = Field(default=None, description="Exchanges with this model.")
     min_margin: float = Field(default=0.0, ge=0, le=1, description="Least margin of a pair.")
     source: list[Name] | None = Field(default=None, description="Kinds of pairs; may be repeated.")
+    split: Literal["train", "test"] | None = Field(default=None, description="One side alone.")
 
 
 @router.get(
@@ -50,6 +53,7 @@ async def export(
         key_id=caller.tenant,
         min_margin=query.min_margin,
         sources=tuple(query.source) if query.source else None,
+        split=query.split,
     )
     lines = export_lines(state_of(request).store, query.format, options=options)
     # A wrong format or source has to be told before the answer has begun.
@@ -58,7 +62,8 @@ async def export(
     return StreamingResponse(_from(first, lines), media_type="application/jsonl", headers=headers)
 
 
-async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _from(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
     yield first
-    async for line in rest:
-        yield line
+    async with aclosing(rest):
+        async for line in rest:
+            yield line

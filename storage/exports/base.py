@@ -14,7 +14,8 @@ from storage.records import Json
 
 Message = dict[str, Json]
 Split = Literal["train", "test"]
-Material = Literal["pairs", "labels"]
+Material = Literal["pairs", "labels", "replies"]
+Row = dict[str, Json]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,8 @@ class ExportOptions:
     """What to export. `since_us` (inclusive) and `until_us` (not) are times of the exchange.
 
     `model` is the model asked for or the one that answered. `sources` None means every source of
-    the format. The split is by prompt: `test_share` of the prompts, chosen by hash and `seed`.
+    the format. The split is by prompt: `test_share` of the prompts, chosen by hash and `seed`;
+    `split` None means both sides.
     """
 
     since_us: int | None = None
@@ -70,6 +72,7 @@ class ExportOptions:
     sources: tuple[str, ...] | None = None
     test_share: float = 0.1
     seed: int = 0
+    split: Split | None = None
 
 
 @dataclass(slots=True)
@@ -92,16 +95,16 @@ class ExportFormat(Protocol):
 
     @property
     def material(self) -> Material:
-        """Whether the format is made of pairs or of labels."""
+        """Whether the format is made of pairs, of labels, or of good replies (labels too)."""
 
-    def row(self, example: Pair | Label) -> dict[str, Json]:
-        """The row of one example, provenance columns included."""
+    def row(self, example: Pair | Label) -> Row | str:
+        """The row of one example, provenance included, or the reason why it does not fit."""
 
 
-def provenance_columns(example: Pair | Label) -> dict[str, Json]:
+def provenance_columns(example: Pair | Label) -> Row:
     """The extra columns that trainers ignore, and `tools` where the exchange had them."""
     origin = example.provenance
-    columns: dict[str, Json] = {} if example.tools is None else {"tools": example.tools}
+    columns: Row = {} if example.tools is None else {"tools": example.tools}
     return columns | {
         "pair_source": origin.source,
         "margin": origin.margin,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from storage.exports.base import Label, Material, Pair, provenance_columns
-from storage.records import Json
+from storage.exports.base import Label, Material, Pair, Row, provenance_columns
 
 
 class Dpo:
@@ -12,7 +11,7 @@ class Dpo:
     name = "dpo"
     material: Material = "pairs"
 
-    def row(self, example: Pair | Label) -> dict[str, Json]:
+    def row(self, example: Pair | Label) -> Row:
         """The row of a pair."""
         assert isinstance(example, Pair)
         return {

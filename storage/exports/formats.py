@@ -6,8 +6,11 @@ from storage.errors import ExportError
 from storage.exports.base import ExportFormat
 from storage.exports.dpo import Dpo
 from storage.exports.kto import Kto
+from storage.exports.openai_dpo import OpenAiDpo
+from storage.exports.reward import Reward
+from storage.exports.sft import Sft
 
-FORMATS: tuple[ExportFormat, ...] = (Dpo(), Kto())
+FORMATS: tuple[ExportFormat, ...] = (Dpo(), Kto(), Reward(), Sft(), OpenAiDpo())
 
 
 def names() -> tuple[str, ...]:

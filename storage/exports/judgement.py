@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from storage.exports.base import Message
-from storage.exports.conversation import plain_text, training_message, training_messages
+from storage.exports.conversation import (
+    training_message,
+    training_messages,
+    training_tools,
+    written_text,
+)
 from storage.records import ComparisonRecord, FeedbackRecord, InteractionRecord, Json
 
 ReplyKey = tuple[str, int]
@@ -74,7 +79,7 @@ def _reply(record: InteractionRecord, choice: dict[str, Json], key: ReplyKey) ->
         key=key,
         created_us=record.created_us,
         prompt=prompt,
-        tools=request.get("tools") or None,
+        tools=training_tools(request.get("tools")),
         message=message,
     )
 
@@ -227,6 +232,8 @@ def _fault(record: InteractionRecord, choice: dict[str, Json]) -> str | None:
     if finish == "content_filter" and choice.get("finish_reason") != finish:
         return "withheld"
     delivered = choice.get("delivered")
-    if delivered is not None and delivered != plain_text(choice["message"].get("content")):
+    if delivered is not None and delivered != (
+        written_text(choice["message"].get("content")) or ""
+    ):
         return "withheld" if choice.get("verdict") == "veto" else "not_as_written"
     return None

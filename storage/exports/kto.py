@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from storage.exports.base import Label, Material, Pair, provenance_columns
-from storage.records import Json
+from storage.exports.base import Label, Material, Pair, Row, provenance_columns
 
 
 class Kto:
@@ -12,7 +11,7 @@ class Kto:
     name = "kto"
     material: Material = "labels"
 
-    def row(self, example: Pair | Label) -> dict[str, Json]:
+    def row(self, example: Pair | Label) -> Row:
         """The row of a label."""
         assert isinstance(example, Label)
         return {

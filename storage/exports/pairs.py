@@ -88,7 +88,7 @@ def pairs_of(group: PromptGroup, options: ExportOptions, dropped: Counter[str]) 
         if reason is not None:
             dropped[reason] += 1
             continue
-        seen.add((_identity(draft.chosen), _identity(draft.rejected)))
+        seen.add((identity(draft.chosen), identity(draft.rejected)))
         found.append(_pair(draft, source, group, options))
     return found
 
@@ -110,7 +110,7 @@ def difficulty(chosen: Message, rejected: Message, margin: float) -> float:
 
     The mean of `1 - margin` and the overlap of the two replies' sets of words (Jaccard index).
     """
-    return round((1 - margin + _overlap(_identity(chosen), _identity(rejected))) / 2, 4)
+    return round((1 - margin + _overlap(identity(chosen), identity(rejected))) / 2, 4)
 
 
 def _drafts(
@@ -125,7 +125,7 @@ def _drafts(
 def _reason_to_drop(
     draft: _Draft, seen: set[tuple[str, str]], options: ExportOptions
 ) -> str | None:
-    chosen, rejected = _identity(draft.chosen), _identity(draft.rejected)
+    chosen, rejected = identity(draft.chosen), identity(draft.rejected)
     if chosen == rejected:
         return "no_difference"
     if (chosen, rejected) in seen:
@@ -176,7 +176,8 @@ def _clearest_first(each: RatedReply) -> tuple[float, int]:
     return (-each.agreement, -each.reply.created_us)
 
 
-def _identity(message: Message) -> str:
+def identity(message: Message) -> str:
+    """What makes two replies the same: their text and their tool calls."""
     calls = message.get("tool_calls")
     text = str(message["content"]).strip()
     return f"{text}\n{jsontext.dumps(calls)}" if calls else text

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from storage.errors import ExportError
 from storage.exports import files, formats
-from storage.exports.base import ExportFormat, ExportOptions, Label, Pair, Tally
+from storage.exports.base import ExportFormat, ExportOptions, Label, Material, Pair, Row, Tally
 from storage.exports.card import ExportSummary, card
-from storage.exports.judgement import PromptGroup
+from storage.exports.good import GOOD_SOURCES, good_replies_of
 from storage.exports.pairs import (
     LABEL_SOURCES,
     PAIR_SOURCES,
@@ -19,13 +19,23 @@ from storage.exports.pairs import (
     pairs_of,
 )
 from storage.exports.reading import prompt_groups
-from storage.records import Json
 from storage.store import Store, UnitOfWork
+
+_MATERIALS: dict[Material, Callable[..., Sequence[Pair | Label]]] = {
+    "pairs": pairs_of,
+    "labels": labels_of,
+    "replies": good_replies_of,
+}
+_SOURCES: dict[Material, tuple[str, ...]] = {
+    "pairs": tuple(PAIR_SOURCES),
+    "labels": LABEL_SOURCES,
+    "replies": GOOD_SOURCES,
+}
 
 
 def sources_of(form: ExportFormat) -> tuple[str, ...]:
     """The sources that a format can draw from."""
-    return tuple(PAIR_SOURCES) if form.material == "pairs" else LABEL_SOURCES
+    return _SOURCES[form.material]
 
 
 async def export_file(
@@ -58,7 +68,7 @@ async def export_file(
 
 async def export_lines(
     store: Store, format_name: str, *, options: ExportOptions | None = None
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """The export as JSON Lines, a line at a time; the same errors as `export_file`."""
     options = options or ExportOptions()
     form = _checked(format_name, options)
@@ -79,23 +89,26 @@ async def count_pairs(store: Store, *, options: ExportOptions | None = None) -> 
 
 async def _rows(
     unit: UnitOfWork, form: ExportFormat, *, options: ExportOptions, tally: Tally
-) -> AsyncIterator[dict[str, Json]]:
+) -> AsyncIterator[Row]:
     with_attempts = REGENERATIONS in (options.sources or sources_of(form))
     groups = prompt_groups(unit.connection, options, tally, with_attempts=with_attempts)
     async for group in groups:
-        for example in _examples(form, group, options, tally):
+        for example in _MATERIALS[form.material](group, options, tally.dropped):
+            row = _row(form, example, options)
+            if isinstance(row, str):
+                tally.dropped[row] += 1
+                continue
             tally.written += 1
             tally.by_source[example.provenance.source] += 1
             tally.by_split[example.provenance.split] += 1
-            yield form.row(example)
+            yield row
 
 
-def _examples(
-    form: ExportFormat, group: PromptGroup, options: ExportOptions, tally: Tally
-) -> list[Pair] | list[Label]:
-    if form.material == "pairs":
-        return pairs_of(group, options, tally.dropped)
-    return labels_of(group, options, tally.dropped)
+def _row(form: ExportFormat, example: Pair | Label, options: ExportOptions) -> Row | str:
+    """The row of an example, or why there is none."""
+    if options.split not in (None, example.provenance.split):
+        return "other_split"
+    return form.row(example)
 
 
 def _checked(format_name: str, options: ExportOptions) -> ExportFormat:

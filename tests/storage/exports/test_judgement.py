@@ -15,6 +15,8 @@ from storage.exports.judgement import (
 from storage.records import ComparisonRecord, FeedbackRecord, InteractionRecord
 from tests.storage.building import choice, exchange, preference, thumb
 
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+BLOCKS = {"content": [{"type": "text", "text": "On"}, {"type": "text", "text": "e."}]}
 ONE, TWO = exchange("One."), exchange("Two.")
 
 
@@ -118,7 +120,8 @@ def test_reply_that_was_not_seen_as_written_teaches_nothing(
         with_choice(finish_reason="content_filter", delivered_finish_reason="content_filter"),
         with_choice(delivered=None),
         exchange(choices=[{"message": {"content": "One."}}]),
-        exchange(choices=[choice(None, message={"tool_calls": [{"id": "c"}]}, delivered="")]),
+        exchange(choices=[choice(None, message={"tool_calls": [CALL]}, delivered="")]),
+        exchange(choices=[choice("One.", message=BLOCKS)]),
     ],
 )
 def test_reply_seen_as_written_teaches(record: InteractionRecord) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from storage.errors import ExportError, StoreUnavailable
 from storage.exports import formats, reading
-from storage.exports.base import ExportOptions
+from storage.exports.base import ExportOptions, Tally
+from storage.exports.pairs import labels_of
 from storage.exports.run import count_pairs, export_file, export_lines
 from storage.records import ComparisonRecord, FeedbackRecord, InteractionRecord
 from storage.store import Store
@@ -111,6 +112,76 @@ async def test_kto_rows_are_exactly_so(store: Store) -> None:
             "split": "train",
         }
     ] == await rows(store, "kto")
+
+
+async def test_reward_rows_are_exactly_so(store: Store) -> None:
+    """Reward rows have the prompt inside both conversations, and the provenance beside them."""
+    better = exchange("Left, past the mole.", prompt="Where?")
+    worse = exchange("No idea.", prompt="Where?")
+    await fill(store, better, worse, preference(better, worse))
+
+    asked = {"role": "user", "content": "Where?"}
+    assert [
+        {
+            "chosen": [asked, {"role": "assistant", "content": "Left, past the mole."}],
+            "rejected": [asked, {"role": "assistant", "content": "No idea."}],
+            "pair_source": "comparisons",
+            "margin": 1.0,
+            "difficulty": 0.0,
+            "interaction_ids": [better.id, worse.id],
+            "split": "train",
+        }
+    ] == await rows(store, "reward")
+
+
+async def test_sft_rows_are_exactly_so(store: Store) -> None:
+    """SFT rows are whole conversations that end with a good reply, tools beside them."""
+    request = exchange().request | {"tools": TOOLS}
+    judged = exchange("High at noon.", request=request)
+    await fill(store, judged, thumb(judged, None, correction="High at 12:30."))
+
+    assert [
+        {
+            "messages": [
+                {"role": "user", "content": "Which way?"},
+                {"role": "assistant", "content": "High at 12:30."},
+            ],
+            "tools": TOOLS,
+            "pair_source": "corrections",
+            "margin": 1.0,
+            "difficulty": 0.25,
+            "interaction_ids": [judged.id],
+            "split": "train",
+        }
+    ] == await rows(store, "sft")
+
+
+async def test_what_openai_refuses_is_counted(store: Store) -> None:
+    """A pair that OpenAI's file cannot hold is no row there, and its reason is counted."""
+    begun = {"messages": [{"role": "assistant", "content": "Well,"}], "params": {}}
+    fits, begins = exchange(prompt="Fits?"), exchange(request=begun)
+    said = [thumb(each, None, correction="Right.") for each in (fits, begins)]
+    await fill(store, fits, begins, *said)
+
+    (row,) = await rows(store, "openai-dpo")
+
+    assert row["input"] == {"messages": [{"role": "user", "content": "Fits?"}]}
+    assert len(await rows(store, "dpo")) == 2
+
+
+async def test_one_side_of_the_split_can_be_had(store: Store) -> None:
+    """Train and test together are everything, and no prompt is on both."""
+    judged = [exchange(prompt=f"{at}?") for at in range(40)]
+    await fill(store, *judged, *(thumb(each, "up") for each in judged))
+
+    sides = [
+        {row["interaction_ids"][0] for row in await rows(store, "kto", split=side)}
+        for side in ("train", "test")
+    ]
+
+    assert all(sides)
+    assert sides[0] | sides[1] == {each.id for each in judged}
+    assert not sides[0] & sides[1]
 
 
 async def test_replies_to_different_prompts_are_not_paired(store: Store) -> None:
@@ -319,14 +390,17 @@ async def test_card_that_cannot_be_written_is_reported(store: Store, tmp_path: P
         await export_file(store, "dpo", tmp_path / "dpo.jsonl")
 
 
-async def test_odd_tool_call_fits_into_parquet(store: Store, tmp_path: Path) -> None:
-    """A tool call that is none leaves its place empty; arguments that are no JSON stay text."""
+async def test_odd_tool_call_is_left_out_and_counted(store: Store) -> None:
+    """A call that no template can show, or whose arguments are no JSON, makes no row."""
     broken = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{"}}
-    called = {"content": None, "tool_calls": [broken, "odd"]}
-    record = exchange(choices=[choice(None, message=called)])
-    await fill(store, record, thumb(record, "up"))
+    for call in (broken, "odd"):
+        record = exchange(choices=[choice(None, message={"content": None, "tool_calls": [call]})])
+        await fill(store, record, thumb(record, "up"))
 
-    await export_file(store, "kto", tmp_path / "kto.parquet")
+    tally = Tally()
+    async with store.reading() as unit:
+        async for group in reading.prompt_groups(unit.connection, ExportOptions(), tally):
+            labels_of(group, ExportOptions(), tally.dropped)
 
-    (row,) = pyarrow.parquet.read_table(tmp_path / "kto.parquet").to_pylist()
-    assert [broken, None] == row["completion"][0]["tool_calls"]
+    assert await rows(store, "kto") == []
+    assert +tally.dropped == {"not_text": 2}
