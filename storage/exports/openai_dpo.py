@@ -59,16 +59,16 @@ def _is_named(message: Message) -> bool:
     return name is None or message["role"] == "tool" or _fits(_SPEAKER_NAME, name)
 
 
-def _offered(tools: list[Json] | None) -> set[str] | None:
+def _offered(tools: list[Json] | None) -> set[Json] | None:
     """The names of the functions on offer, None where one is no function or they are too many."""
     functions = [tool.get("function") for tool in tools or () if isinstance(tool, dict)]
     names = [each.get("name") if isinstance(each, dict) else None for each in functions]
     fitting = {name for name in names if _fits(_FUNCTION_NAME, name)}
-    is_whole = len(names) == len(tools or ()) <= MAX_TOOLS
+    is_whole = len(names) <= MAX_TOOLS and len(functions) == len(tools or ())
     return fitting if is_whole and fitting == set(names) else None
 
 
-def _is_call(call: Json, offered: set[str]) -> bool:
+def _is_call(call: Json, offered: set[Json]) -> bool:
     return bool(call.get("id")) and call["function"]["name"] in offered
 
 
