@@ -24,10 +24,11 @@ Status = Literal[
 Verdict = Literal["allow", "flag", "veto", "unscored"]
 Side = Literal["prompt", "reply"]
 ScoreStatus = Literal["scored", "not_applicable", "failed"]
-Rating = Literal["up", "down"]
+Rating = Literal["up", "down", "withdrawn"]
 
 STATUSES: frozenset[str] = frozenset(get_args(Status))
 VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
+WITHDRAWN: Rating = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,8 @@ class FeedbackRecord:
     """One person's judgement of one choice of one exchange; never overwritten, only followed.
 
     `response_id` is the id by which the rater named the exchange, when it was the reply's own.
+    The newest rating of each rater counts; None leaves an earlier one standing, "withdrawn" takes
+    back the rating and the correction that the rater gave this choice before.
     """
 
     id: str

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import ColumnElement, and_, insert, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
 from storage.jsontext import clean
 from storage.records import ComparisonRecord
-from storage.repositories.paging import Page, cut_page, page_query
+from storage.repositories.paging import Listing, Page
 
 _table = tables.comparisons
+_EQUALS = ("rater", "key_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonFilter:
+    """Which comparisons to list; None does not filter. `since_us` is inclusive, `until_us` not.
+
+    `interaction_id` is the exchange of either reply.
+    """
+
+    interaction_id: str | None = None
+    rater: str | None = None
+    key_id: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
 
 
 class Comparisons:
@@ -34,14 +49,26 @@ class Comparisons:
         return None if row is None else ComparisonRecord(**row)
 
     async def page(
-        self, *, interaction_id: str | None = None, limit: int = 50, cursor: str | None = None
+        self, where: ComparisonFilter | None = None, *, limit: int = 50, cursor: str | None = None
     ) -> Page[ComparisonRecord]:
-        """A page of comparisons, newest first, of one exchange or of all."""
-        query = select(_table)
-        if interaction_id is not None:
-            ident = clean(interaction_id)
-            columns = (_table.c.chosen_interaction_id, _table.c.rejected_interaction_id)
-            query = query.where(or_(*(column == ident for column in columns)))
-        query = page_query(query, _table, limit=limit, cursor=cursor)
+        """A page of comparisons, newest first; InvalidCursor for a cursor that is none of its."""
+        where = where or ComparisonFilter()
+        listing = Listing(_table, where)
+        query = listing.narrow(select(_table).where(_condition(where)), limit=limit, cursor=cursor)
         rows = (await self._connection.execute(query)).mappings().all()
-        return cut_page([ComparisonRecord(**row) for row in rows], limit)
+        return listing.page([ComparisonRecord(**row) for row in rows], limit)
+
+
+def _condition(where: ComparisonFilter) -> ColumnElement[bool]:
+    columns = _table.c
+    wanted = [(columns[name], getattr(where, name)) for name in _EQUALS]
+    parts = [column == clean(value) for column, value in wanted if value is not None]
+    if where.interaction_id is not None:
+        ident = clean(where.interaction_id)
+        sides = (columns.chosen_interaction_id, columns.rejected_interaction_id)
+        parts.append(or_(*(side == ident for side in sides)))
+    if where.since_us is not None:
+        parts.append(columns.created_us >= where.since_us)
+    if where.until_us is not None:
+        parts.append(columns.created_us < where.until_us)
+    return and_(true(), *parts)

@@ -6,29 +6,48 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, insert, select, true
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
 from storage.jsontext import clean
 from storage.records import FeedbackRecord, Rating
-from storage.repositories.paging import Page, cut_page, page_query
+from storage.repositories.interactions import InteractionFilter, interaction_condition
+from storage.repositories.paging import Listing, Page
+from storage.repositories.standing import is_standing
 
 _table = tables.feedback
-_EQUALS = ("interaction_id", "response_id", "rating", "rater", "key_id", "source")
+_EQUALS = ("interaction_id", "response_id", "choice_index", "rating", "rater", "key_id", "source")
 _TEXTS = ("response_id", "comment", "correction", "rater", "source")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackFilter:
-    """Which feedback to list; None does not filter. `since_us` is inclusive, `until_us` not."""
+    """Which feedback to list; None does not filter. `since_us` is inclusive, `until_us` not.
+
+    `is_standing` keeps the ratings that count now, or those rows that are none; `of` is what the
+    exchange has to meet.
+    """
 
     interaction_id: str | None = None
     response_id: str | None = None
+    choice_index: int | None = None
     rating: Rating | None = None
     rater: str | None = None
     key_id: str | None = None
     source: str | None = None
+    tag: str | None = None
+    is_standing: bool | None = None
+    of: InteractionFilter | None = None
     since_us: int | None = None
     until_us: int | None = None
 
@@ -51,10 +70,7 @@ class Feedback:
 
     async def add(self, record: FeedbackRecord) -> None:
         """Store one judgement; DuplicateRecord for a known id, MissingRecord for no exchange."""
-        fields = asdict(record)
-        for name in _TEXTS:
-            fields[name] = None if fields[name] is None else clean(fields[name])
-        await self._connection.execute(insert(_table).values(fields))
+        await self._connection.execute(insert(_table).values(_fields(record)))
 
     async def get(self, ident: str) -> FeedbackRecord | None:
         """The judgement with this id."""
@@ -65,38 +81,24 @@ class Feedback:
     async def page(
         self, where: FeedbackFilter | None = None, *, limit: int = 50, cursor: str | None = None
     ) -> Page[FeedbackRecord]:
-        """A page of feedback, newest first; InvalidCursor for a cursor that is none."""
-        query = select(_table).where(_condition(where or FeedbackFilter()))
-        query = page_query(query, _table, limit=limit, cursor=cursor)
+        """A page of feedback, newest first; InvalidCursor for a cursor that is none of its."""
+        where = where or FeedbackFilter()
+        listing = Listing(_table, where)
+        query = select(_table).where(self._condition(where))
+        query = listing.narrow(query, limit=limit, cursor=cursor)
         rows = (await self._connection.execute(query)).mappings().all()
-        return cut_page([feedback_from(row) for row in rows], limit)
+        return listing.page([feedback_from(row) for row in rows], limit)
 
     async def latest(self, interaction_ids: Iterable[str]) -> list[FeedbackRecord]:
-        """The newest rating of each rater on each choice of these exchanges, oldest first.
+        """The rating of each rater that stands, of each choice of these exchanges, oldest first.
 
-        A row without a rating (only a comment or a correction) leaves an earlier thumb standing.
-        A rater is an API key and a `rater` text together; all who give no `rater` under one key
-        count as one, so that a thumb turned over in a chat window counts once.
+        See `standing.is_standing`.
         """
-        rank = func.row_number().over(
-            partition_by=(
-                _table.c.interaction_id,
-                _table.c.choice_index,
-                _table.c.key_id,
-                _table.c.rater,
-            ),
-            order_by=(_table.c.created_us.desc(), _table.c.id.desc()),
-        )
-        ranked = (
-            select(_table, rank.label("rank"))
-            .where(_table.c.interaction_id.in_(list(interaction_ids)))
-            .where(_table.c.rating.is_not(None))
-            .subquery()
-        )
         query = (
-            select(*(ranked.c[column.name] for column in _table.columns))
-            .where(ranked.c.rank == 1)
-            .order_by(ranked.c.created_us, ranked.c.id)
+            select(_table)
+            .where(_table.c.interaction_id.in_(list(interaction_ids)))
+            .where(is_standing())
+            .order_by(_table.c.created_us, _table.c.id)
         )
         rows = (await self._connection.execute(query)).mappings()
         return [feedback_from(row) for row in rows]
@@ -109,8 +111,31 @@ class Feedback:
             _count_if(columns.rating == "down"),
             _count_if(columns.rating.is_(None)),
             _count_if(columns.correction != ""),
-        ).where(_condition(where or FeedbackFilter()))
+        ).where(self._condition(where or FeedbackFilter()))
         return FeedbackCounts(*(await self._connection.execute(query)).one())
+
+    def _condition(self, where: FeedbackFilter) -> ColumnElement[bool]:
+        columns = _table.c
+        wanted = [(columns[name], getattr(where, name)) for name in _EQUALS]
+        parts = [column == _sound(value) for column, value in wanted if value is not None]
+        if where.since_us is not None:
+            parts.append(columns.created_us >= where.since_us)
+        if where.until_us is not None:
+            parts.append(columns.created_us < where.until_us)
+        if where.is_standing is not None:
+            parts.append(is_standing() if where.is_standing else ~is_standing())
+        if where.tag is not None:
+            parts.append(self._has_tag(where.tag))
+        if where.of is not None:
+            exchange = tables.interactions.c.id == columns.interaction_id
+            parts.append(exists().where(exchange, interaction_condition(where.of)))
+        return and_(true(), *parts)
+
+    def _has_tag(self, tag: str) -> ColumnElement[bool]:
+        is_sqlite = self._connection.dialect.name == "sqlite"
+        unpack = func.json_each if is_sqlite else func.json_array_elements_text
+        tags = unpack(_table.c.tags).table_valued("value")
+        return exists(select(1).select_from(tags).where(tags.c.value == clean(tag)))
 
 
 def feedback_from(row: Mapping[Any, Any]) -> FeedbackRecord:
@@ -120,16 +145,17 @@ def feedback_from(row: Mapping[Any, Any]) -> FeedbackRecord:
     return FeedbackRecord(**fields)
 
 
+def _fields(record: FeedbackRecord) -> dict[str, Any]:
+    fields = asdict(record)
+    for name in _TEXTS:
+        fields[name] = None if fields[name] is None else clean(fields[name])
+    fields["tags"] = [clean(tag) for tag in record.tags]
+    return fields
+
+
+def _sound(value: Any) -> Any:
+    return clean(value) if isinstance(value, str) else value
+
+
 def _count_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count(case((condition, 1)))
-
-
-def _condition(where: FeedbackFilter) -> ColumnElement[bool]:
-    columns = _table.c
-    wanted = [(columns[name], getattr(where, name)) for name in _EQUALS]
-    parts = [column == clean(value) for column, value in wanted if value is not None]
-    if where.since_us is not None:
-        parts.append(columns.created_us >= where.since_us)
-    if where.until_us is not None:
-        parts.append(columns.created_us < where.until_us)
-    return and_(true(), *parts)

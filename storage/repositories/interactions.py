@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, null, select, true, update
+from sqlalchemy import ColumnElement, and_, exists, null, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
-from storage.jsontext import short
-from storage.records import InteractionRecord, Json, Status, Verdict
-from storage.repositories.paging import Page, cut_page, page_query
+from storage.jsontext import clean, short
+from storage.records import InteractionRecord, Json, Rating, Status, Verdict
+from storage.repositories.paging import Listing, Page
+from storage.repositories.standing import is_standing
 from storage.rows import InsertSql, decode, encode
 
 _table = tables.interactions
@@ -34,7 +35,9 @@ _EQUALS = (
 class InteractionFilter:
     """Which exchanges to list; None does not filter. `since_us` is inclusive, `until_us` not.
 
-    `model` is the model asked for.
+    `model` is the model asked for. `min_risk` is the least risk that a scorer gave, `scorer` or
+    any. `has_feedback` counts feedback and comparisons of any kind; `rating` and `rater` look at
+    ratings that stand, of any choice.
     """
 
     model: str | None = None
@@ -47,6 +50,12 @@ class InteractionFilter:
     key_id: str | None = None
     prompt_hash: str | None = None
     tag: str | None = None
+    response_id: str | None = None
+    scorer: str | None = None
+    min_risk: float | None = None
+    has_feedback: bool | None = None
+    rating: Rating | None = None
+    rater: str | None = None
     since_us: int | None = None
     until_us: int | None = None
 
@@ -62,20 +71,27 @@ class Interactions:
         found = await self._load(_table.c.id == short(ident))
         return found[0] if found else None
 
-    async def by_response(self, response_id: str) -> list[InteractionRecord]:
+    async def by_response(
+        self, response_id: str, *, key_id: str | None = None
+    ) -> list[InteractionRecord]:
         """The exchanges whose reply carried this id, newest first; upstreams may repeat ids.
 
-        Of an id that is used over and over the newest hundred are given.
+        With `key_id` those of one tenant only. Of an id that is used over and over the newest
+        hundred are given.
         """
         owners = select(tables.responses.c.interaction_id).where(
             tables.responses.c.response_id == short(response_id)
         )
-        return await self._load(_table.c.id.in_(owners), limit=_SAME_RESPONSE_ID)
+        named = _table.c.id.in_(owners)
+        return await self._load(and_(named, _is_of(key_id)), limit=_SAME_RESPONSE_ID)
 
-    async def find(self, any_id: str) -> list[InteractionRecord]:
-        """The exchange with this id, else those whose reply carried it, newest first."""
-        found = await self.get(any_id)
-        return [found] if found else await self.by_response(any_id)
+    async def find(self, any_id: str, *, key_id: str | None = None) -> list[InteractionRecord]:
+        """The exchange with this id, else those whose reply carried it, newest first.
+
+        With `key_id` those of one tenant only; another's are as good as unknown.
+        """
+        found = await self._load(and_(_table.c.id == short(any_id), _is_of(key_id)))
+        return found or await self.by_response(any_id, key_id=key_id)
 
     async def many(self, idents: Iterable[str]) -> dict[str, InteractionRecord]:
         """The exchanges with these ids, as far as they exist."""
@@ -89,11 +105,14 @@ class Interactions:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[InteractionRecord]:
-        """A page of exchanges, newest first; InvalidCursor for a cursor that is none."""
-        query = select(_table).where(_condition(where or InteractionFilter()))
-        query = page_query(query, _table, limit=limit, cursor=cursor)
+        """A page of exchanges, newest first; InvalidCursor for a cursor that is none of theirs."""
+        where = where or InteractionFilter()
+        listing = Listing(_table, where)
+        query = listing.narrow(
+            select(_table).where(interaction_condition(where)), limit=limit, cursor=cursor
+        )
         rows = (await self._connection.execute(query)).mappings().all()
-        return cut_page(await self._with_scores(rows), limit)
+        return listing.page(await self._with_scores(rows), limit)
 
     async def add(self, record: InteractionRecord) -> None:
         """Store one exchange unless its id is there; traffic goes through the Writer instead."""
@@ -136,15 +155,62 @@ class Interactions:
         return [decode(row, grouped[row["id"]]) for row in rows]
 
 
-def _condition(where: InteractionFilter) -> ColumnElement[bool]:
+def _is_of(key_id: str | None) -> ColumnElement[bool]:
+    return true() if key_id is None else _table.c.key_id == short(key_id)
+
+
+def interaction_condition(where: InteractionFilter) -> ColumnElement[bool]:
+    """What a row of `interactions` has to meet."""
     columns = _table.c
     wanted = [(columns[name], getattr(where, name)) for name in _EQUALS]
     parts = [column == short(value) for column, value in wanted if value is not None]
     if where.tag is not None:
         tagged = select(tables.tags.c.interaction_id).where(tables.tags.c.tag == short(where.tag))
         parts.append(columns.id.in_(tagged))
+    if where.response_id is not None:
+        replies = tables.responses.c
+        named = select(replies.interaction_id).where(
+            replies.response_id == short(where.response_id)
+        )
+        parts.append(columns.id.in_(named))
     if where.since_us is not None:
         parts.append(columns.created_us >= where.since_us)
     if where.until_us is not None:
         parts.append(columns.created_us < where.until_us)
-    return and_(true(), *parts)
+    return and_(true(), *parts, *_scored(where), *_judged(where))
+
+
+def _scored(where: InteractionFilter) -> list[ColumnElement[bool]]:
+    if where.scorer is None and where.min_risk is None:
+        return []
+    scores = tables.scores.c
+    parts = [scores.interaction_id == _table.c.id]
+    if where.scorer is not None:
+        parts.append(scores.scorer == clean(where.scorer))
+    if where.min_risk is not None:
+        parts.append(scores.risk >= where.min_risk)
+    return [exists().where(*parts)]
+
+
+def _judged(where: InteractionFilter) -> list[ColumnElement[bool]]:
+    # Names of their own, so that a query over feedback may hold this condition.
+    thumbs = tables.feedback.alias("thumbs")
+    said, compared = thumbs.c, tables.comparisons.alias("compared").c
+    ident = _table.c.id
+    found: list[ColumnElement[bool]] = []
+    if where.has_feedback is not None:
+        named = (
+            said.interaction_id,
+            compared.chosen_interaction_id,
+            compared.rejected_interaction_id,
+        )
+        has = or_(*(exists().where(column == ident) for column in named))
+        found.append(has if where.has_feedback else ~has)
+    if where.rating is not None or where.rater is not None:
+        parts = [said.interaction_id == ident, is_standing(thumbs)]
+        if where.rating is not None:
+            parts.append(said.rating == where.rating)
+        if where.rater is not None:
+            parts.append(said.rater == clean(where.rater))
+        found.append(exists().where(*parts))
+    return found

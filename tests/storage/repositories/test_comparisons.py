@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from storage.errors import MissingRecord
+from storage.repositories.comparisons import ComparisonFilter
 from storage.store import Store
 from tests.storage.building import exchange, preference
 
@@ -19,8 +20,9 @@ async def test_comparison_comes_back_whole(store: Store) -> None:
     async with store.reading() as unit:
         assert said == await unit.comparisons.get(said.id)
         for ident in (better.id, worse.id, None):
-            assert (said,) == (await unit.comparisons.page(interaction_id=ident)).items
-        assert (await unit.comparisons.page(interaction_id="other")).items == ()
+            where = ComparisonFilter(interaction_id=ident)
+            assert (said,) == (await unit.comparisons.page(where)).items
+        assert (await unit.comparisons.page(ComparisonFilter(interaction_id="other"))).items == ()
         assert await unit.comparisons.get("cmp_nobody") is None
 
 

@@ -5,6 +5,7 @@ import pytest
 from storage.errors import DuplicateRecord, MissingRecord
 from storage.records import FeedbackRecord, InteractionRecord
 from storage.repositories.feedback import FeedbackCounts, FeedbackFilter
+from storage.repositories.interactions import InteractionFilter
 from storage.store import Store
 from tests.storage.building import exchange, thumb
 
@@ -83,6 +84,29 @@ async def test_latest_rating_of_each_rater_stands(store: Store, about: Interacti
         assert standing == await unit.feedback.latest([about.id])
 
 
+async def test_a_rating_can_be_taken_back(store: Store, about: InteractionRecord) -> None:
+    """Nothing of the rater stands then, until the rater says something again; others stay."""
+    said = [
+        thumb(about, "up", "ann", created_us=1),
+        thumb(about, "up", "bob", created_us=2),
+        thumb(about, "withdrawn", "ann", created_us=3),
+    ]
+    await _add(store, *said)
+    async with store.reading() as unit:
+        assert [said[1]] == await unit.feedback.latest([about.id])
+
+    again = thumb(about, "down", "ann", created_us=4)
+    await _add(store, again)
+    async with store.reading() as unit:
+        assert [said[1], again] == await unit.feedback.latest([about.id])
+        assert (again, said[1]) == (
+            await unit.feedback.page(FeedbackFilter(is_standing=True))
+        ).items
+        assert (said[2], said[0]) == (
+            await unit.feedback.page(FeedbackFilter(is_standing=False))
+        ).items
+
+
 async def test_counts_by_kind(store: Store, about: InteractionRecord) -> None:
     """Feedback is counted by rating, and corrections beside."""
     await _add(
@@ -109,6 +133,11 @@ async def test_counts_by_kind(store: Store, about: InteractionRecord) -> None:
         FeedbackFilter(response_id="r-2"),
         FeedbackFilter(key_id="key_2"),
         FeedbackFilter(source="console"),
+        FeedbackFilter(choice_index=1),
+        FeedbackFilter(tag="tone"),
+        FeedbackFilter(is_standing=True, rater="bob"),
+        FeedbackFilter(of=InteractionFilter(model="m-small"), rating="down"),
+        FeedbackFilter(of=InteractionFilter(has_feedback=True), rater="bob"),
         FeedbackFilter(since_us=2),
         FeedbackFilter(since_us=2, until_us=3),
     ],
@@ -118,12 +147,41 @@ async def test_filter_leaves_only_what_it_names(
 ) -> None:
     """Each filter keeps the one judgement that has what it asks for."""
     other = thumb(
-        about, "down", "bob", created_us=2, response_id="r-2", key_id="key_2", source="console"
+        about,
+        "down",
+        "bob",
+        created_us=2,
+        response_id="r-2",
+        choice_index=1,
+        key_id="key_2",
+        source="console",
+        tags=("tone", "length"),
     )
-    await _add(store, thumb(about, "up", created_us=1), other)
+    await _add(store, thumb(about, "up", created_us=1, tags=("to",)), other)
 
     async with store.reading() as unit:
         assert (other,) == (await unit.feedback.page(where)).items
+
+
+async def test_feedback_is_found_by_what_it_is_about(
+    store: Store, about: InteractionRecord
+) -> None:
+    """A filter on exchanges leaves out what was said of others."""
+    await _add(store, thumb(about, "up"))
+
+    async with store.reading() as unit:
+        for of in (InteractionFilter(model="other"), InteractionFilter(min_risk=0.1)):
+            assert (await unit.feedback.page(FeedbackFilter(of=of))).items == ()
+
+
+async def test_odd_tags_do_not_break_the_search(store: Store, about: InteractionRecord) -> None:
+    """What no database can unpack is replaced before it is stored."""
+    await _add(store, thumb(about, "up", tags=("a\0b", "\ud800")))
+
+    async with store.reading() as unit:
+        page = await unit.feedback.page(FeedbackFilter(tag="a\0b"))
+
+    assert [item.tags for item in page.items] == [("a\ufffdb", "?")]
 
 
 async def test_pages_go_on_where_they_ended(store: Store, about: InteractionRecord) -> None:
@@ -132,7 +190,7 @@ async def test_pages_go_on_where_they_ended(store: Store, about: InteractionReco
     await _add(store, *said)
 
     async with store.reading() as unit:
-        first = await unit.feedback.page(FeedbackFilter(interaction_id=about.id), limit=3)
+        first = await unit.feedback.page(limit=3)
         second = await unit.feedback.page(limit=3, cursor=first.next_cursor)
 
     assert tuple(reversed(said)) == first.items + second.items

@@ -7,7 +7,7 @@ import pytest
 from storage.records import InteractionRecord
 from storage.repositories.interactions import InteractionFilter
 from storage.store import Store
-from tests.storage.building import exchange, score
+from tests.storage.building import exchange, preference, score, thumb
 
 FULL = exchange(
     "One.",
@@ -83,6 +83,18 @@ async def test_repeated_response_id_finds_all(store: Store) -> None:
         assert [new, old] == await unit.interactions.by_response("same")
 
 
+async def test_one_tenant_finds_its_own_only(store: Store) -> None:
+    """However often another one's replies carried the id, and whoever owns it as an exchange."""
+    mine = exchange(response_ids=("same", "fl_theirs"), created_us=1, key_id="me")
+    theirs = [exchange(response_ids=("same",), created_us=at, key_id="you") for at in range(120)]
+    await _add(store, mine, *theirs, exchange(id="fl_theirs", key_id="you"))
+
+    async with store.reading() as unit:
+        for ident in ("same", "fl_theirs", mine.id):
+            assert await unit.interactions.find(ident, key_id="me") == [mine]
+        assert await unit.interactions.find(theirs[0].id, key_id="me") == []
+
+
 @pytest.mark.parametrize("ident", ["nobody", "", "nul\0", "half \ud800"])
 async def test_unknown_id_finds_nothing(store: Store, ident: str) -> None:
     """An id that is not there finds nothing, however odd it is."""
@@ -111,13 +123,17 @@ async def test_many_gives_those_that_exist(store: Store) -> None:
         InteractionFilter(key_id="k-other"),
         InteractionFilter(prompt_hash="h-other"),
         InteractionFilter(tag="t-other"),
+        InteractionFilter(response_id="r-other"),
+        InteractionFilter(scorer="toxicity", min_risk=0.5),
+        InteractionFilter(min_risk=0.75),
+        InteractionFilter(scorer="faithfulness"),
         InteractionFilter(since_us=20),
         InteractionFilter(until_us=11, since_us=10),
     ],
 )
 async def test_filter_leaves_only_what_it_names(store: Store, where: InteractionFilter) -> None:
     """Each filter keeps the one exchange that has what it asks for."""
-    plain = exchange(created_us=15)
+    plain = exchange(created_us=15, scores=(score(risk=0.49), score(risk=None)))
     other = exchange(
         created_us=20 if where.until_us is None else 10,
         model="m-other",
@@ -130,11 +146,43 @@ async def test_filter_leaves_only_what_it_names(store: Store, where: Interaction
         key_id="k-other",
         prompt_hash="h-other",
         tags=("t-other", "more"),
+        response_ids=("r-other",),
+        scores=(score(risk=0.5), score(scorer="faithfulness", risk=0.75)),
     )
     await _add(store, plain, other)
 
     async with store.reading() as unit:
         assert (other,) == (await unit.interactions.page(where)).items
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (InteractionFilter(has_feedback=True), "rated commented better worse"),
+        (InteractionFilter(has_feedback=False), "bare"),
+        (InteractionFilter(rating="up"), ""),
+        (InteractionFilter(rating="down"), "rated"),
+        (InteractionFilter(rating="down", rater="bob"), ""),
+        (InteractionFilter(rater="ann"), "rated"),
+    ],
+)
+async def test_exchanges_are_found_by_what_was_said_of_them(
+    store: Store, where: InteractionFilter, expected: str
+) -> None:
+    """Any feedback or comparison counts as such; a rating has to stand."""
+    names = ("rated", "commented", "better", "worse", "bare")
+    of = {name: exchange(user=name, created_us=-at) for at, name in enumerate(names)}
+    await _add(store, *of.values())
+    async with store.writing() as unit:
+        await unit.feedback.add(thumb(of["rated"], "up", created_us=1))
+        await unit.feedback.add(thumb(of["rated"], "down", created_us=2))
+        await unit.feedback.add(thumb(of["commented"], None, comment="hm"))
+        await unit.comparisons.add(preference(of["better"], of["worse"]))
+
+    async with store.reading() as unit:
+        page = await unit.interactions.page(where)
+
+    assert [item.user for item in page.items] == expected.split()
 
 
 async def test_odd_text_is_kept_readable(store: Store) -> None:
