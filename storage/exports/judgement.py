@@ -13,7 +13,13 @@ from storage.exports.conversation import (
     training_tools,
     written_text,
 )
-from storage.records import ComparisonRecord, FeedbackRecord, InteractionRecord, Json
+from storage.records import (
+    WITHDRAWN,
+    ComparisonRecord,
+    FeedbackRecord,
+    InteractionRecord,
+    Json,
+)
 
 ReplyKey = tuple[str, int]
 
@@ -114,9 +120,11 @@ def latest_corrections(group: PromptGroup) -> Iterator[tuple[ReplyKey, str]]:
     """The last correction that each rater gave each reply."""
     latest: dict[tuple[ReplyKey, str | None, str], str] = {}
     for said in group.feedback:
+        rater = ((said.interaction_id, said.choice_index), said.key_id, said.rater)
+        if said.rating == WITHDRAWN:
+            latest.pop(rater, None)
         if said.correction.strip():
-            key = (said.interaction_id, said.choice_index)
-            latest[(key, said.key_id, said.rater)] = said.correction
+            latest[rater] = said.correction
     for (key, _, _), correction in latest.items():
         yield key, correction
 
@@ -209,10 +217,12 @@ def _risk_margin(record: InteractionRecord, attempt: dict[str, Json], index: int
 def _latest_ratings(group: PromptGroup) -> dict[ReplyKey, dict[tuple[str | None, str], str]]:
     ratings: dict[ReplyKey, dict[tuple[str | None, str], str]] = {}
     for said in group.feedback:
-        if said.rating is not None:
-            reply = ratings.setdefault((said.interaction_id, said.choice_index), {})
+        reply = ratings.setdefault((said.interaction_id, said.choice_index), {})
+        if said.rating == WITHDRAWN:
+            reply.pop((said.key_id, said.rater), None)
+        elif said.rating is not None:
             reply[(said.key_id, said.rater)] = said.rating
-    return ratings
+    return {key: reply for key, reply in ratings.items() if reply}
 
 
 def _choice(record: InteractionRecord, index: int) -> dict[str, Json] | None:

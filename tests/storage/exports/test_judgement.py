@@ -55,6 +55,25 @@ def test_comment_leaves_the_thumb() -> None:
     assert rated(thumb(ONE, "up"), thumb(ONE, None)) == ([("One.", True, 1.0)], {})
 
 
+def test_a_withdrawn_thumb_rates_nothing() -> None:
+    """What a rater takes back does not count, until the rater says something again."""
+    said = [thumb(ONE, "up"), thumb(ONE, "withdrawn")]
+
+    assert rated(*said) == ([], {})
+    assert rated(*said, thumb(ONE, "down")) == ([("One.", False, 1.0)], {})
+    assert rated(*said, thumb(ONE, "up", "bob")) == ([("One.", True, 1.0)], {})
+
+
+def test_a_withdrawn_correction_corrects_nothing() -> None:
+    """A withdrawal takes the same rater's correction with it, and none that comes after."""
+    said = [thumb(ONE, "down", correction="1."), thumb(ONE, None, "bob", correction="2.")]
+    back = thumb(ONE, "withdrawn")
+
+    assert list(latest_corrections(group(*said, back))) == [((ONE.id, 0), "2.")]
+    again = thumb(ONE, None, correction="3.")
+    assert ((ONE.id, 0), "3.") in list(latest_corrections(group(*said, back, again)))
+
+
 def test_majority_decides() -> None:
     """Two against one: the two have it, with less agreement."""
     said = [thumb(ONE, "up", "ann"), thumb(ONE, "down", "bob"), thumb(ONE, "down", "cid")]
