@@ -23,7 +23,15 @@ from service.middleware import BodyLimit, Outermost, error_headers
 from service.openapi import describe
 from service.parts import Given, open_state
 from service.policy import PolicyError, ThresholdSource
-from service.routes import feedback, health, interactions, moderations, preferences, scoring
+from service.routes import (
+    comparisons,
+    feedback,
+    health,
+    interactions,
+    moderations,
+    preferences,
+    scoring,
+)
 from service.routes.proxy import ScoredRoute, proxied_routes
 from service.routes.wire import Proxy
 from service.settings import Settings
@@ -35,11 +43,15 @@ from storage.store import Store
 
 logger = logging.getLogger("fairlead.http")
 
+_UNPARSED = "There was an error parsing the body"
+"""What FastAPI says where its parser fails on more than the grammar."""
+
 START_FAILURES = (ConfigError, PolicyError, ModelError, storage_errors.StorageError)
 """What keeps a service from starting; each says what to do."""
 
 ROUTERS = (
     feedback.router,
+    comparisons.router,
     interactions.router,
     preferences.router,
     scoring.router,
@@ -201,6 +213,8 @@ def _from_http(error: HTTPException) -> FairleadError:
         return error.__cause__
     if error.status_code == 404:
         return NotFound("there is no such route; /openapi.json lists the routes")
+    if error.status_code == 400 and error.detail == _UNPARSED:
+        return BadRequest("the body cannot be read as JSON: it is nested too deep, or no UTF-8")
     found = BadRequest(str(error.detail))
     found.status = error.status_code
     return found

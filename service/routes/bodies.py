@@ -43,7 +43,11 @@ class FeedbackBody(Body):
     """What a person says of one choice of one reply."""
 
     id: Ident = Field(description="The reply's own id, or the interaction's (`x-fairlead-id`).")
-    rating: Rating | None = Field(default=None, description="`up`, `down`, or null for no rating.")
+    rating: Rating | None = Field(
+        default=None,
+        description="`up` or `down`; null for none, which leaves an earlier one standing; "
+        "`withdrawn` takes back what this rater said of this choice before.",
+    )
     choice_index: int = Field(default=0, ge=0, le=10_000, description="Which choice is meant.")
     comment: str = Field(default="", max_length=MAX_COMMENT_CHARS, description="Free text.")
     correction: str = Field(
@@ -75,26 +79,62 @@ class Listing(BaseModel):
     until: Time | None = Field(default=None, description="Before this time (ISO 8601).")
 
 
-class FeedbackQuery(Listing):
-    """Which feedback to list."""
+class ExchangeQuery(Listing):
+    """Which exchanges are listed, or which those are that the listed rows speak of."""
 
-    interaction_id: Ident | None = None
-    response_id: Ident | None = None
-    rating: Rating | None = None
-    rater: Name | None = None
-
-
-class InteractionQuery(Listing):
-    """Which interactions to list."""
-
-    model: Name | None = None
+    model: Name | None = Field(default=None, description="The model asked for.")
     status: Status | None = None
     verdict: Verdict | None = None
     user: Name | None = None
     conversation: Name | None = None
     policy: Name | None = None
     route: Name | None = None
+    key: Name | None = Field(
+        default=None, description="Id of an API key, for those who may see what others did."
+    )
+
+
+class FeedbackQuery(ExchangeQuery):
+    """Which feedback to list. `model` to `route` look at the exchange, `key` at the feedback."""
+
+    interaction_id: Ident | None = None
+    response_id: Ident | None = None
+    choice_index: int | None = Field(default=None, ge=0, le=10_000)
+    rating: Rating | None = None
+    rater: Name | None = None
+    tag: Name | None = Field(default=None, description="A tag of the feedback.")
+    source: Name | None = Field(default=None, description="`api` or `import`.")
+    latest: bool | None = Field(
+        default=None,
+        description="True for the ratings that count now: of each rater and choice the newest, "
+        "unless withdrawn. False for all other rows, the history. Both if not given.",
+    )
+
+
+class ComparisonQuery(Listing):
+    """Which comparisons to list."""
+
+    interaction_id: Ident | None = Field(default=None, description="Of either reply.")
+    rater: Name | None = None
+    key: Name | None = Field(
+        default=None, description="Id of an API key, for those who may see what others did."
+    )
+
+
+class InteractionQuery(ExchangeQuery):
+    """Which interactions to list."""
+
     tag: Name | None = None
+    response_id: Ident | None = None
+    scorer: Name | None = Field(default=None, description="Scored by this scorer.")
+    min_risk: float | None = Field(
+        default=None, ge=0, le=1, description="A risk, of `scorer` or of any, is at least this."
+    )
+    has_feedback: bool | None = Field(
+        default=None, description="Whether there is feedback or a comparison of any kind."
+    )
+    rating: Rating | None = Field(default=None, description="A rating that counts now.")
+    rater: Name | None = Field(default=None, description="Who gave a rating that counts now.")
 
 
 class FeedbackView(BaseModel):
@@ -199,6 +239,13 @@ class FeedbackPage(BaseModel):
     """A page of feedback, newest first."""
 
     items: list[FeedbackView]
+    next_cursor: str | None
+
+
+class ComparisonPage(BaseModel):
+    """A page of comparisons, newest first."""
+
+    items: list[ComparisonView]
     next_cursor: str | None
 
 

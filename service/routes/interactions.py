@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from service.access import Caller
 from service.routes.bodies import InteractionPage, InteractionQuery, InteractionView
 from service.routes.feedback import ERRORS
+from service.routes.filters import interaction_filter
 from service.routes.lookup import find_one
-from service.routes.views import answer, interaction_view, unix_us
+from service.routes.views import answer, interaction_view
 from service.state import Needs, state_of
-from storage.repositories.interactions import InteractionFilter
 
 router = APIRouter(prefix="/v1/interactions", tags=["record"], responses=ERRORS)
 Reader = Annotated[Caller, Depends(Needs("feedback"))]
@@ -23,19 +23,7 @@ async def list_interactions(
     query: Annotated[InteractionQuery, Query()], request: Request, caller: Reader
 ) -> Response:
     """Recorded exchanges, newest first; a key that is no admin's sees its own."""
-    where = InteractionFilter(
-        model=query.model,
-        status=query.status,
-        verdict=query.verdict,
-        user=query.user,
-        conversation=query.conversation,
-        policy=query.policy,
-        route=query.route,
-        tag=query.tag,
-        key_id=caller.tenant,
-        since_us=unix_us(query.since),
-        until_us=unix_us(query.until),
-    )
+    where = interaction_filter(query, caller)
     async with state_of(request).store.reading() as unit:
         page = await unit.interactions.page(where, limit=query.limit, cursor=query.cursor)
     items = [interaction_view(record) for record in page.items]

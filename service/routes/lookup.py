@@ -43,7 +43,7 @@ async def find_one(
 
 async def _find(state: State, ident: str, caller: Caller) -> list[InteractionRecord]:
     async with state.store.reading() as unit:
-        return [r for r in await unit.interactions.find(ident) if caller.owns(r.key_id)]
+        return await unit.interactions.find(ident, key_id=caller.tenant)
 
 
 def expect_choice(record: InteractionRecord, index: int, *, param: str) -> None:

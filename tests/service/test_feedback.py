@@ -75,6 +75,65 @@ async def test_a_change_of_mind_is_added(local: Local) -> None:
     assert {row["rater"]: row["rating"] for row in shown} == {"ann": "down", "bob": "up"}
 
 
+async def test_a_rating_is_taken_back(local: Local) -> None:
+    """Null leaves a thumb standing, `withdrawn` takes it back; the history shows both."""
+    for rating in ("up", None, "withdrawn"):
+        status, _ = await give(local, {"id": "fl_1", "rating": rating, "rater": "ann"})
+        assert status == 201
+        shown = (await local.client.get("/v1/interactions/fl_1")).json()["feedback"]
+        assert [row["rating"] for row in shown] == ([] if rating == "withdrawn" else ["up"])
+
+    assert [row["rating"] for row in await listed(local)] == ["withdrawn", None, "up"]
+    assert await listed(local, latest="true") == []
+    assert len(await listed(local, latest="false")) == 3
+    counted = local.state.metrics.render().decode()
+    assert 'fairlead_feedback_total{rating="withdrawn"} 1.0' in counted
+
+
+async def test_what_counts_now_is_listed(local: Local) -> None:
+    """Of each rater and reply the newest rating, and nothing else."""
+    for ident, rating, rater in (
+        ("fl_1", "up", "ann"),
+        ("fl_1", "down", "ann"),
+        ("fl_1", "up", "bob"),
+        ("fl_2", "up", "ann"),
+        ("fl_2", None, "ann"),
+    ):
+        await give(local, {"id": ident, "rating": rating, "rater": rater})
+
+    found = [(r["interaction_id"], r["rating"]) for r in await listed(local, latest="true")]
+
+    assert found == [("fl_2", "up"), ("fl_1", "up"), ("fl_1", "down")]
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ({"tag": "tone"}, 1),
+        ({"tag": "ton"}, 0),
+        ({"choice_index": 0}, 1),
+        ({"choice_index": 1}, 0),
+        ({"source": "api"}, 1),
+        ({"source": "import"}, 0),
+        ({"model": "fake-model", "verdict": "allow", "policy": "default"}, 1),
+        ({"model": "other"}, 0),
+        ({"verdict": "veto"}, 0),
+        ({"route": "/v1/messages"}, 0),
+        ({"user": "ann"}, 0),
+        ({"conversation": "c"}, 0),
+        ({"status": "completed"}, 1),
+        ({"key": "somebody"}, 0),
+    ],
+)
+async def test_feedback_is_found_by_what_it_is_about(
+    local: Local, query: dict[str, Any], count: int
+) -> None:
+    """By its own fields and by those of its exchange."""
+    await give(local, {"id": "fl_1", "rating": "up", "tags": ["tone", "length"]})
+
+    assert len(await listed(local, **query)) == count
+
+
 async def test_unknown_ids_are_not_found(local: Local) -> None:
     """404 in OpenAI's envelope, naming the field."""
     status, answer = await give(local, {"id": "chatcmpl-nope", "rating": "up"})
@@ -127,6 +186,62 @@ async def test_a_body_that_is_not_json_is_refused(local: Local) -> None:
 
     assert reply.status_code == 400
     assert "secret" not in reply.text
+
+
+@pytest.mark.parametrize("path", ["", "/comparisons"])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"id": "fl_1", "rating": "up", "rating": "down"}', "twice"),
+        (b'{"id": "fl_1", "comment": "a\\u0000b"}', "NUL"),
+        (b'{"id": "fl_1", "tags": ["x", "a\\u0000b"]}', "NUL"),
+        (b'{"id": "fl_1\\u0000"}', "NUL"),
+        (b'{"id": "fl_1", "comment": "\\ud800"}', "surrogate"),
+        (b'{"id": "fl_1", "choice_index": NaN}', "NaN"),
+        (b"[" * 100_000, "JSON"),
+        (b'{"id": "fl_1", "comment": "\xff"}', "JSON"),
+        (b"", "required"),
+    ],
+)
+async def test_a_body_that_would_lose_something_is_refused(
+    local: Local, path: str, body: bytes, said: str
+) -> None:
+    """Nothing is guessed, replaced or half stored; the message says what is wrong."""
+    reply = await local.client.post(
+        f"/v1/feedback{path}", content=body, headers={"content-type": "application/json"}
+    )
+
+    assert reply.status_code == 400, reply.text
+    assert said in reply.json()["error"]["message"]
+    assert await listed(local) == []
+
+
+async def test_a_backslash_before_u0000_is_text(local: Local) -> None:
+    """Only a real NUL is refused, not a text that speaks of one."""
+    body = {"id": "fl_1", "comment": "write \\u0000"}
+
+    status, stored = await give(local, body)
+
+    assert (status, stored["comment"]) == (201, body["comment"])
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_another_content_type_is_refused(local: Local, kind: str) -> None:
+    """JSON has to say that it is JSON."""
+    reply = await local.client.post(
+        "/v1/feedback", content=b'{"id": "fl_1"}', headers={"content-type": kind}
+    )
+
+    assert reply.status_code == 400
+    assert "application/json" in reply.json()["error"]["message"]
+    assert await listed(local) == []
+
+
+async def test_a_body_over_the_limit_is_too_large(local: Local) -> None:
+    """413 before it is read, and nothing is stored."""
+    reply = await local.client.post("/v1/feedback", json={"id": "x" * 11_000_000})
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (413, "body_too_large")
 
 
 async def test_an_idempotency_key_gives_the_stored_answer(local: Local) -> None:
