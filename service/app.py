@@ -84,12 +84,13 @@ def create_app(
     store: Store | None = None,
     upstream: Upstream | None = None,
     clock: Callable[[], float] | None = None,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
     """The service for these settings; nothing is opened before its lifespan begins.
 
     A part that is given is used as it is, and its giver closes it; an `engine` needs its `heads`.
     """
-    metrics = Metrics(max_models=settings.limits.metric_models)
+    metrics = metrics or Metrics(max_models=settings.limits.metric_models)
     given = Given(engine=engine, heads=heads, store=store, upstream=upstream)
     if clock is not None:
         given = Given(engine=engine, heads=heads, store=store, upstream=upstream, clock=clock)

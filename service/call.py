@@ -42,6 +42,10 @@ class Client(Protocol):
 class Meter(Protocol):
     """Whoever counts what exchanges do."""
 
+    def served(self, model: str | None) -> None:
+        """An upstream began a reply of the model."""
+        ...
+
     def held(self, seconds: float) -> None:
         """Streamed text waited so long."""
         ...

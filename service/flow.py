@@ -108,6 +108,7 @@ class Flow:
             call.run.timings.upstream_s = time.monotonic() - began
             await self._pass_error(call, client, prompt, reply, body)
             return
+        self.meter.served(call.run.ask.model)
         answer = self._answer(call, client, reply, began=began)
         try:
             is_done = await answer.drive(prompt)

@@ -1,8 +1,7 @@
 """Everything that is counted, in one registry of its own; nothing here is global.
 
 Label sets are closed: routes, sides, outcomes and kinds by construction, models by a cap.
-Several worker processes each show their own figures; prometheus_client's multiprocess mode is
-not used yet.
+Where several processes serve, `shared_metrics.py` puts their figures together.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from service.exchange import Verdict
+from service.shared_metrics import Shared
+from service.watch_metrics import WatchMetrics
 
 OTHER = "other"
 ALL = "all"
@@ -53,10 +54,14 @@ class Labelled(Generic[M]):
 
 
 class Models:
-    """Label values for models: the first `limit` that were served, then `other`."""
+    """Label values for models: the first `limit` that were served, then `other`.
 
-    def __init__(self, limit: int) -> None:
+    Workers that share their figures share the names too.
+    """
+
+    def __init__(self, limit: int, shared: Shared | None = None) -> None:
         self._limit = limit
+        self._shared = shared
         self._known: set[str] = set()
 
     def label(self, model: str | None, *, may_add: bool = True) -> str:
@@ -66,10 +71,16 @@ class Models:
         name = model[:MAX_LABEL_CHARS]
         if name in self._known:
             return name
-        if may_add and len(self._known) < self._limit:
+        if len(self._known) < self._limit:
+            self._learn(name if may_add else None)
+        return name if name in self._known else OTHER
+
+    def _learn(self, name: str | None) -> None:
+        """Takes a name up, or what other workers took up."""
+        if self._shared is not None:
+            self._known = self._shared.known_models(name, self._limit)
+        elif name is not None:
             self._known.add(name)
-            return name
-        return OTHER
 
 
 def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Labelled[Counter]:
@@ -77,7 +88,12 @@ def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) ->
 
 
 def _gauge(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Labelled[Gauge]:
-    return Labelled(Gauge(name, text, labels, namespace="fairlead", registry=registry))
+    """A gauge of the process itself: over several workers their sum."""
+    metric = Gauge(
+        name, text, labels,
+        namespace="fairlead", registry=registry, multiprocess_mode="livesum",
+    )  # fmt: skip
+    return Labelled(metric)
 
 
 def _histogram(
@@ -123,18 +139,24 @@ class WriterMetrics:
 
 
 class Metrics:
-    """The proxy's figures, one per process; it is the engine's observer and the flow's meter."""
+    """The proxy's figures; it is the engine's observer and the flow's meter.
+
+    `watch` takes those of what watches the traffic.
+    """
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, *, max_models: int = 50) -> None:
+    def __init__(self, *, max_models: int = 50, shared: Shared | None = None) -> None:
         self.registry = CollectorRegistry()
-        self.models = Models(max_models)
+        self.models = Models(max_models, shared)
+        self._shared = shared
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._define_exchanges()
         self._define_scoring()
         self._writer = WriterMetrics(self.registry)
+        self.watch = WatchMetrics(self.registry)
+        self._gauge("workers", "Worker processes.")().set(1)
 
     def _define_exchanges(self) -> None:
         self._requests = self._counter("requests", "Requests answered.", "route", "model", "status")
@@ -201,6 +223,10 @@ class Metrics:
         label = self.models.label(model, may_add=status < 400)
         self._requests(route, label, str(status)).inc()
 
+    def served(self, model: str | None) -> None:
+        """An upstream began a reply of the model, which has a label of its own from now on."""
+        self.models.label(model)
+
     def verdict(self, policy: str, verdict: Verdict) -> None:
         """A policy judged one text: each rule's outcome, and the whole where a score is missing."""
         side = verdict.side.value
@@ -212,7 +238,7 @@ class Metrics:
 
     def risk(self, scorer: str, side: str, model: str | None, *, risk: float) -> None:
         """A scorer gave a risk for a text of the model's exchange."""
-        self._risk(scorer, side, self.models.label(model)).observe(risk)
+        self._risk(scorer, side, self.models.label(model, may_add=False)).observe(risk)
 
     def remembered(self, *, is_hit: bool) -> None:
         """A text of a prompt was looked up among those that were scored before."""
@@ -224,11 +250,11 @@ class Metrics:
 
     def upstream(self, route: str, model: str | None, seconds: float) -> None:
         """An upstream had answered, its last byte included."""
-        self._upstream(route, self.models.label(model)).observe(seconds)
+        self._upstream(route, self.models.label(model, may_add=False)).observe(seconds)
 
     def first_token(self, route: str, model: str | None, seconds: float) -> None:
         """An upstream's first token came."""
-        self._first_token(route, self.models.label(model)).observe(seconds)
+        self._first_token(route, self.models.label(model, may_add=False)).observe(seconds)
 
     def retried(self, upstream: str, reason: str) -> None:
         """A request is sent again; the reason is `unreachable`, `429` or `503`."""
@@ -305,8 +331,8 @@ class Metrics:
         return self._writer
 
     def render(self) -> bytes:
-        """The text for `/metrics`, of type `content_type`."""
-        return generate_latest(self.registry)
+        """The text for `/metrics`, of type `content_type`; of all workers where there are more."""
+        return generate_latest(self.registry) if self._shared is None else self._shared.render()
 
     def _counter(self, name: str, text: str, *labels: str) -> Labelled[Counter]:
         return _counter(self.registry, name, text, *labels)

@@ -6,6 +6,10 @@ import argparse
 import asyncio
 import math
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -17,8 +21,10 @@ from service.commands.failures import UsageError
 from service.commands.models import compiled
 from service.commands.terminal import settings_of
 from service.logs import set_up_logs
+from service.metrics import Metrics
 from service.parts import targets
 from service.settings import Settings
+from service.shared_metrics import FOLDER, Shared
 from service.sources import RESOLVED
 from storage import migrate
 from storage.store import Store
@@ -33,22 +39,23 @@ def run(args: argparse.Namespace) -> int:
     asyncio.run(_prepare(settings))
     set_up_logs(settings.logs.level)
     os.environ[RESOLVED] = settings.model_dump_json()
-    uvicorn.run(
-        "service.commands.serve:worker",
-        factory=True,
-        host=settings.listen.host,
-        port=settings.listen.port,
-        workers=settings.listen.workers,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=math.ceil(settings.timeouts.drain_s),
-    )
+    with _figures_folder(settings.listen.workers):
+        uvicorn.run(
+            "service.commands.serve:worker",
+            factory=True,
+            host=settings.listen.host,
+            port=settings.listen.port,
+            workers=settings.listen.workers,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=math.ceil(settings.timeouts.drain_s),
+        )
     return 0
 
 
@@ -56,7 +63,23 @@ def worker() -> FastAPI:
     """The application of one worker process, from the settings that `run` left for it."""
     settings = Settings.model_validate_json(os.environ[RESOLVED])
     set_up_logs(settings.logs.level)
-    return create_app(settings)
+    shared = Shared(Path(os.environ[FOLDER])) if settings.listen.workers > 1 else None
+    metrics = Metrics(max_models=settings.limits.metric_models, shared=shared)
+    return create_app(settings, metrics=metrics)
+
+
+@contextmanager
+def _figures_folder(workers: int) -> Iterator[None]:
+    """A new folder for the figures of several workers, gone when they are."""
+    if workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="fairlead-metrics-") as folder:
+        os.environ[FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
 
 
 def flags_of(args: argparse.Namespace) -> dict[str, Any]:

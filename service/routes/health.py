@@ -39,11 +39,13 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """The figures in Prometheus' text format."""
+    """The figures of all workers in Prometheus' text format."""
     state = state_of(request)
     if not state.settings.access.open_metrics:
         await state.access.identify(request.scope["headers"], "admin")
-    return Response(state.metrics.render(), media_type=state.metrics.content_type)
+    # With several workers it is the reading of files, which need not keep the streams waiting.
+    text = await asyncio.to_thread(state.metrics.render)
+    return Response(text, media_type=state.metrics.content_type)
 
 
 def _scorers(state: State) -> dict[str, Any]:

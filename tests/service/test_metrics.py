@@ -36,6 +36,19 @@ def test_a_model_that_was_not_served_takes_no_label() -> None:
     assert value(metrics, "fairlead_requests_total", **refused) == 1
 
 
+def test_a_risk_gives_no_label_to_a_model_that_nobody_serves() -> None:
+    """A prompt is scored before anybody knows whether its model is there at all."""
+    metrics = Metrics(max_models=1)
+
+    metrics.risk("toxicity", "prompt", "nonsense", risk=0.1)
+    metrics.served("real")
+    metrics.risk("toxicity", "prompt", "real", risk=0.1)
+
+    labels = {"scorer": "toxicity", "side": "prompt"}
+    for model in (OTHER, "real"):
+        assert value(metrics, "fairlead_risk_count", model=model, **labels) == 1
+
+
 def test_verdicts_are_counted_by_rule() -> None:
     """Each rule's outcome counts, and the whole where a score is missing."""
     metrics = Metrics()
@@ -51,7 +64,7 @@ def test_verdicts_are_counted_by_rule() -> None:
 
 
 def test_the_contracts_figures_are_there() -> None:
-    """Every name of the contract that this stage can fill is shown once it was set."""
+    """Every name of the contract is shown once it was set."""
     metrics = Metrics()
     engine: EngineObserver = metrics
     writer: WriterObserver = metrics.writer
@@ -66,6 +79,11 @@ def test_the_contracts_figures_are_there() -> None:
     metrics.feedback(None)
     metrics.provider("cpu")
     metrics.crash("/v1/models")
+    metrics.watch.drift("toxicity", "psi", 0.3)
+    metrics.watch.drift_alarm("toxicity", is_on=True)
+    metrics.watch.calibration("m", 0.04)
+    metrics.watch.pairs(12)
+    metrics.watch.alert_sent("hook", "delivered")
     engine.batch_ran(3, 300, 0.01)
     engine.queue_changed(7)
     engine.scorer_ran("toxicity", 0.01)
@@ -84,6 +102,8 @@ def test_the_contracts_figures_are_there() -> None:
         "overhead_seconds_bucket", "upstream_seconds_bucket",
         "time_to_first_token_seconds_bucket", "held_seconds_bucket", "feedback_total",
         "recorder_pending", "recorder_spooled_total", "execution_provider_info",
+        "drift_statistic", "drift_alarm", "calibration_error", "preference_pairs",
+        "alerts_sent_total",
     ):  # fmt: skip
         assert f"fairlead_{name}" in shown
     assert 'fairlead_feedback_total{rating="none"} 1.0' in shown

@@ -1,0 +1,52 @@
+"""The figures of what watches the traffic: drift, calibration, pairs, alerts.
+
+They tell of the store that all workers share, so the newest word of any worker holds.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class WatchMetrics:
+    """What the watching parts tell. Signals, tests and webhooks come from the configuration."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(
+                name, text, labels,
+                namespace="fairlead", registry=registry, multiprocess_mode="mostrecent",
+            )  # fmt: skip
+
+        self._statistic = gauge(
+            "drift_statistic", "How far a signal is from its reference.", "signal", "test"
+        )
+        self._alarm = gauge("drift_alarm", "1 while a signal is said to have drifted.", "signal")
+        self._calibration = gauge(
+            "calibration_error", "Expected calibration error of a served model.", "model"
+        )
+        self._pairs = gauge("preference_pairs", "Preference pairs that can be exported.")
+        self._alerts = Counter(
+            "alerts_sent", "Alerts by webhook and what came of sending.", ("webhook", "status"),
+            namespace="fairlead", registry=registry,
+        )  # fmt: skip
+
+    def drift(self, signal: str, test: str, statistic: float) -> None:
+        """A signal was held against its reference window."""
+        self._statistic.labels(signal, test).set(statistic)
+
+    def drift_alarm(self, signal: str, *, is_on: bool) -> None:
+        """A signal's alarm is on or off."""
+        self._alarm.labels(signal).set(is_on)
+
+    def calibration(self, model: str, error: float) -> None:
+        """The expected calibration error of a model, in [0, 1]; `model` is a label, capped."""
+        self._calibration.labels(model).set(error)
+
+    def pairs(self, count: int) -> None:
+        """So many preference pairs could be exported now."""
+        self._pairs.set(count)
+
+    def alert_sent(self, webhook: str, status: str) -> None:
+        """An alert was sent to a webhook, or was not."""
+        self._alerts.labels(webhook, status).inc()
