@@ -25,6 +25,7 @@ Verdict = Literal["allow", "flag", "veto", "unscored"]
 Side = Literal["prompt", "reply"]
 ScoreStatus = Literal["scored", "not_applicable", "failed"]
 Rating = Literal["up", "down", "withdrawn"]
+DeliveryStatus = Literal["pending", "delivered", "gave_up", "disabled", "dropped"]
 
 STATUSES: frozenset[str] = frozenset(get_args(Status))
 VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
@@ -177,3 +178,63 @@ class IdempotencyRecord:
     body_hash: str
     response: Json
     created_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRecord:
+    """One time that something was wrong, from its first notice to its end.
+
+    `key` is what is suppressed while it is open: the type and the labels. `seen_us` is when it was
+    raised last, `repeats` how often it was raised again. `clear_us` is since when its cause is
+    gone, None while it is there. Where `stale_after_us` is set it also ends by not being raised
+    again for that long. None of its texts comes from a user.
+    """
+
+    id: str
+    key: str
+    type: str
+    summary: str
+    created_us: int
+    seen_us: int
+    labels: Json = None
+    details: Json = None
+    repeats: int = 0
+    stale_after_us: int | None = None
+    clear_us: int | None = None
+    resolved_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRecord:
+    """One message to one receiver. `event_id` is the same for every receiver and every try.
+
+    `next_us` is when it may be tried again; whoever tries it moves that on first, so that nobody
+    else does. `payload` is the message in the standard form, as JSON text.
+    """
+
+    id: str
+    created_us: int
+    event_id: str
+    alert_id: str
+    type: str
+    receiver: str
+    payload: str
+    next_us: int
+    status: DeliveryStatus = "pending"
+    tries: int = 0
+    http_status: int | None = None
+    error: str | None = None
+    done_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverRecord:
+    """What is known of a receiver: since when it wants no more, until when it wants a pause.
+
+    It holds for the address whose hash this is, not for another one under the same name.
+    """
+
+    name: str
+    address_hash: str
+    disabled_us: int | None = None
+    wait_until_us: int | None = None

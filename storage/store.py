@@ -12,11 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.engine import Engines, mapped, open_engines
+from storage.repositories.alerts import Alerts
 from storage.repositories.comparisons import Comparisons
 from storage.repositories.feedback import Feedback
 from storage.repositories.idempotency import Idempotency
 from storage.repositories.interactions import Interactions
 from storage.repositories.keys import Keys
+from storage.repositories.leases import Leases
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,13 @@ class UnitOfWork:
     comparisons: Comparisons
     keys: Keys
     idempotency: Idempotency
+    alerts: Alerts
+    leases: Leases
 
     @classmethod
     def over(cls, connection: AsyncConnection) -> UnitOfWork:
         """All repositories over one connection."""
-        parts = (Interactions, Feedback, Comparisons, Keys, Idempotency)
+        parts = (Interactions, Feedback, Comparisons, Keys, Idempotency, Alerts, Leases)
         return cls(connection, *(part(connection) for part in parts))  # type: ignore[arg-type]
 
 

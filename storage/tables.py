@@ -194,3 +194,77 @@ api_keys = Table(
     _json("policies"),
     UniqueConstraint("hash"),
 )
+
+_is_open = text("resolved_us IS NULL")
+_is_pending = text("status = 'pending'")
+
+# One row for each time that an alert was raised; at most one of a key is open.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("key", String, nullable=False),
+    Column("type", String, nullable=False),
+    _json("labels"),
+    Column("summary", Text, nullable=False),
+    _json("details"),
+    Column("created_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+    Column("repeats", Integer, nullable=False),
+    Column("stale_after_us", BigInteger),
+    Column("clear_us", BigInteger),
+    Column("resolved_us", BigInteger),
+    Index(
+        "uq_alerts_open_key",
+        "key",
+        unique=True,
+        sqlite_where=_is_open,
+        postgresql_where=_is_open,
+    ),
+    Index(None, "created_us", "id"),
+)
+
+# What is to be told to whom: one row for each event and receiver, kept until it is forgotten.
+alert_deliveries = Table(
+    "alert_deliveries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("alert_id", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("receiver", String, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("status", String, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("http_status", Integer),
+    Column("error", String),
+    Column("done_us", BigInteger),
+    Index(
+        "ix_alert_deliveries_pending",
+        "receiver",
+        "next_us",
+        sqlite_where=_is_pending,
+        postgresql_where=_is_pending,
+    ),
+    Index(None, "alert_id"),
+    Index(None, "created_us", "id"),
+)
+
+alert_receivers = Table(
+    "alert_receivers",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("address_hash", String, nullable=False),
+    Column("disabled_us", BigInteger),
+    Column("wait_until_us", BigInteger),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+)
