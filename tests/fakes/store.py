@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-from storage.errors import StorageError
+from storage.errors import StorageError, StoreUnavailable
 from storage.rows import InteractionRows
 from storage.sink import GroupSink
 
@@ -76,3 +77,15 @@ class CountingObserver:
         """Count failures by label."""
         self.counts["failed"] += records
         self.errors[error] += records
+
+
+class AwayStore:
+    """A store that does not answer."""
+
+    def reading(self) -> NoReturn:
+        """Fails."""
+        raise StoreUnavailable("away")
+
+    def writing(self) -> NoReturn:
+        """Fails."""
+        raise StoreUnavailable("away")
