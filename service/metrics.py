@@ -154,7 +154,6 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         self._define_exchanges()
         self._define_scoring()
-        self._define_watching()
         self._writer = WriterMetrics(self.registry)
         self.watch = WatchMetrics(self.registry)
         self._gauge("workers", "Worker processes.")().set(1)
@@ -218,21 +217,6 @@ class Metrics:
         self._provider = self._gauge(
             "execution_provider_info", "The execution provider that runs.", "provider"
         )
-
-    def _define_watching(self) -> None:
-        self._alerts_sent = self._counter(
-            "alerts_sent", "Tries to deliver an alert, by what came of them.", "webhook", "status"
-        )
-        self._alerts_open = self._gauge("alerts_open", "Alerts that are open.", "type")
-        self._webhook_disabled = self._gauge(
-            "alert_webhook_disabled", "Whether a webhook has answered 410.", "webhook"
-        )
-        self._watch_failures = self._counter(
-            "watch_failures", "Looks of a watcher that failed.", "watcher"
-        )
-        self._watch_leader = self._gauge(
-            "watch_leader", "Whether this process watches for all that share the store."
-        )()
 
     def request(self, route: str, model: str | None, status: int) -> None:
         """A request was answered; `route` is one of the program's own, never a raw path."""
@@ -340,29 +324,6 @@ class Metrics:
     def provider(self, name: str) -> None:
         """The execution provider that the model really runs on."""
         self._provider(name).set(1)
-
-    def alert_sent(self, webhook: str, status: str) -> None:
-        """An alert was tried to deliver: `delivered`, `failed`, `refused`, `gone` or `gave_up`.
-
-        `refused` is an address that is not allowed, `gone` an answer of 410.
-        """
-        self._alerts_sent(webhook, status).inc()
-
-    def alerts_open(self, kind: str, count: int) -> None:
-        """So many alerts of this type are open."""
-        self._alerts_open(kind).set(count)
-
-    def webhook_disabled(self, webhook: str, *, is_disabled: bool) -> None:
-        """Whether this webhook gets no alerts any more, since it said so."""
-        self._webhook_disabled(webhook).set(is_disabled)
-
-    def watch_failed(self, watcher: str) -> None:
-        """A watcher's look failed, or took too long."""
-        self._watch_failures(watcher).inc()
-
-    def is_watching(self, *, is_leader: bool) -> None:
-        """Whether this process holds the lease of those who watch."""
-        self._watch_leader.set(is_leader)
 
     @property
     def writer(self) -> WriterMetrics:

@@ -41,6 +41,7 @@ from service.sources import ConfigError
 from service.state import HealthyEngine, State
 from service.twin import Twins, TwinTools
 from service.upstream import AiohttpUpstream, Target, Upstream, UpstreamTimeouts
+from service.watch.start import open_watch
 from storage import migrate
 from storage.store import Store
 from storage.writer import Writer, WriterOptions
@@ -162,6 +163,7 @@ async def open_state(
             read_limits=_read_limits(settings),
             recall=Recall(store, writer),
         ),
+        alerts=await open_watch(store, stack, meter=metrics.watch),
         clock=given.clock,
     )
 

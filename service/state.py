@@ -16,6 +16,7 @@ from service.metrics import Metrics
 from service.policy import Policies
 from service.routes.wire import Proxy
 from service.settings import Settings
+from service.watch.alerts import Alerts
 from storage.store import Store
 from storage.writer import Writer
 
@@ -43,6 +44,7 @@ class State:
     policies: Policies
     engine: HealthyEngine | None
     proxy: Proxy
+    alerts: Alerts
     clock: Callable[[], float]
 
 

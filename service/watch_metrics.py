@@ -30,6 +30,18 @@ class WatchMetrics:
             "alerts_sent", "Alerts by webhook and what came of sending.", ("webhook", "status"),
             namespace="fairlead", registry=registry,
         )  # fmt: skip
+        self._open = gauge("alerts_open", "Alerts that are open.", "type")
+        self._disabled = gauge(
+            "alert_webhook_disabled", "1 for a webhook that answered 410.", "webhook"
+        )
+        self._failures = Counter(
+            "watch_failures", "Looks of a watcher that failed.", ("watcher",),
+            namespace="fairlead", registry=registry,
+        )  # fmt: skip
+        self._leader = Gauge(
+            "watch_leader", "1 where this process watches for all that share the store.",
+            namespace="fairlead", registry=registry, multiprocess_mode="livesum",
+        )  # fmt: skip
 
     def drift(self, signal: str, test: str, statistic: float) -> None:
         """A signal was held against its reference window."""
@@ -48,5 +60,24 @@ class WatchMetrics:
         self._pairs.set(count)
 
     def alert_sent(self, webhook: str, status: str) -> None:
-        """An alert was sent to a webhook, or was not."""
+        """An alert was tried to deliver: `delivered`, `failed`, `refused`, `gone` or `gave_up`.
+
+        `refused` is an address that is not allowed, `gone` an answer of 410.
+        """
         self._alerts.labels(webhook, status).inc()
+
+    def alerts_open(self, kind: str, count: int) -> None:
+        """So many alerts of this type are open."""
+        self._open.labels(kind).set(count)
+
+    def webhook_disabled(self, webhook: str, *, is_disabled: bool) -> None:
+        """Whether a webhook gets no alerts any more, since it said so."""
+        self._disabled.labels(webhook).set(is_disabled)
+
+    def watch_failed(self, watcher: str) -> None:
+        """A watcher's look failed, or took too long."""
+        self._failures.labels(watcher).inc()
+
+    def is_watching(self, *, is_leader: bool) -> None:
+        """Whether this process holds the lease of those who watch."""
+        self._leader.set(is_leader)

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage import tables
 from storage.jsontext import short
 from storage.records import AlertRecord, DeliveryRecord, DeliveryStatus, ReceiverRecord
-from storage.repositories.paging import Page, cut_page, page_query
 
 _alerts = tables.alerts
 _deliveries = tables.alert_deliveries
@@ -88,10 +87,10 @@ class Alerts:
         query = query.order_by(_alerts.c.created_us, _alerts.c.id)
         return [AlertRecord(**row) for row in await self._rows(query)]
 
-    async def page(self, *, limit: int = 50, cursor: str | None = None) -> Page[AlertRecord]:
-        """A page of alerts, newest first; InvalidCursor for a cursor that is none."""
-        query = page_query(select(_alerts), _alerts, limit=limit, cursor=cursor)
-        return cut_page([AlertRecord(**row) for row in await self._rows(query)], limit)
+    async def recent(self, *, limit: int = 50) -> list[AlertRecord]:
+        """The newest alerts, open or not, newest first."""
+        query = select(_alerts).order_by(_alerts.c.created_us.desc(), _alerts.c.id.desc())
+        return [AlertRecord(**row) for row in await self._rows(query.limit(limit))]
 
     async def enqueue(self, deliveries: Collection[DeliveryRecord]) -> None:
         """Store messages that are to be sent."""
@@ -172,12 +171,11 @@ class Alerts:
         statement = statement.values(status=status, done_us=now_us)
         return (await self._connection.execute(statement)).rowcount
 
-    async def deliveries(
-        self, *, limit: int = 50, cursor: str | None = None
-    ) -> Page[DeliveryRecord]:
-        """A page of messages, newest first."""
-        query = page_query(select(_deliveries), _deliveries, limit=limit, cursor=cursor)
-        return cut_page([DeliveryRecord(**row) for row in await self._rows(query)], limit)
+    async def deliveries(self, *, limit: int = 50) -> list[DeliveryRecord]:
+        """The newest messages, newest first."""
+        columns = _deliveries.c
+        query = select(_deliveries).order_by(columns.created_us.desc(), columns.id.desc())
+        return [DeliveryRecord(**row) for row in await self._rows(query.limit(limit))]
 
     async def receivers(self) -> dict[str, ReceiverRecord]:
         """What is known of receivers, by name; most are not known at all."""

@@ -70,8 +70,8 @@ def alerts(store: Store, clock: Clock) -> Alerts:
 async def told(store: Store, receiver: str = "one") -> list[DeliveryRecord]:
     """The messages to one receiver, oldest first."""
     async with store.reading() as unit:
-        page = await unit.alerts.deliveries(limit=100)
-    return [one for one in page.items[::-1] if one.receiver == receiver]
+        messages = await unit.alerts.deliveries(limit=100)
+    return [one for one in messages[::-1] if one.receiver == receiver]
 
 
 async def test_an_alert_is_told_once_while_it_is_open(store: Store, alerts: Alerts) -> None:

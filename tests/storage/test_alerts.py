@@ -59,9 +59,9 @@ async def test_one_alert_of_a_key_is_open(store: Store) -> None:
     async with store.reading() as unit:
         assert await unit.alerts.open() == [alert("al_2")]
         assert await unit.alerts.open("drift.detected") == []
-        page = await unit.alerts.page(limit=5)
-    assert [one.id for one in page.items] == ["al_2", "al_1"]
-    assert page.items[1] == alert(resolved_us=2 * S)
+        recent = await unit.alerts.recent(limit=5)
+    assert [one.id for one in recent] == ["al_2", "al_1"]
+    assert recent[1] == alert(resolved_us=2 * S)
 
 
 async def test_raising_again_is_noted(store: Store) -> None:
@@ -114,8 +114,8 @@ async def test_messages_of_one_alert_keep_their_order(store: Store) -> None:
         done = {"next_us": S, "done_us": 9 * S, "http_status": 200, "error": None}
         await unit.alerts.note_try("ad_1", status="delivered", **done)
         assert await unit.alerts.due("hook", now_us=9 * S) == [later, other]
-        page = await unit.alerts.deliveries(limit=9)
-    assert page.items[-1] == replace(first, status="delivered", **done)
+        messages = await unit.alerts.deliveries(limit=9)
+    assert messages[-1] == replace(first, status="delivered", **done)
 
 
 async def test_a_message_is_claimed_once(store: Store) -> None:
@@ -140,9 +140,9 @@ async def test_waiting_messages_can_be_ended(store: Store) -> None:
         await unit.alerts.enqueue([old, new, other])
         assert await unit.alerts.end_pending("disabled", now_us=S, receiver="other") == 1
         assert await unit.alerts.end_pending("dropped", now_us=S, created_before_us=9 * S) == 1
-        page = await unit.alerts.deliveries(limit=9)
+        messages = await unit.alerts.deliveries(limit=9)
 
-    found = {one.id: one.status for one in page.items}
+    found = {one.id: one.status for one in messages}
     assert found == {"ad_1": "dropped", "ad_2": "pending", "ad_3": "disabled"}
 
 
@@ -168,10 +168,10 @@ async def test_only_what_has_ended_is_forgotten(store: Store) -> None:
         await unit.alerts.enqueue([delivery(done_us=2 * S, status="delivered"), delivery("ad_2")])
         assert await unit.alerts.forget(before_us=2 * S) == 0
         assert await unit.alerts.forget(before_us=9 * S) == 2
-        alerts, left = await unit.alerts.page(), await unit.alerts.deliveries()
+        alerts, left = await unit.alerts.recent(), await unit.alerts.deliveries()
 
-    assert [one.id for one in alerts.items] == ["al_2"]
-    assert [one.id for one in left.items] == ["ad_2"]
+    assert [one.id for one in alerts] == ["al_2"]
+    assert [one.id for one in left] == ["ad_2"]
 
 
 async def test_a_lease_has_one_holder(store: Store) -> None:

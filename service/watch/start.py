@@ -1,0 +1,62 @@
+"""What watches, started with the service and stopped before its store."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from service.watch.alerts import Alerts, count_by_type
+from service.watch.loop import Loop, Watcher, WatchMeter
+from storage.store import Store
+
+
+class Meter(WatchMeter, Protocol):
+    """Whoever counts what the watching parts do; `watch_metrics.WatchMetrics` is one."""
+
+    def alerts_open(self, kind: str, count: int) -> None:
+        """So many alerts of this type are open."""
+        ...
+
+
+@dataclass
+class Settling:
+    """Ends the alerts that are over, on one process."""
+
+    alerts: Alerts
+    name: str = "settling"
+    every_s: float = 15.0
+    is_everywhere: bool = False
+
+    async def look(self) -> None:
+        """Ends what is over."""
+        await self.alerts.settle()
+
+
+@dataclass
+class Counting:
+    """Counts the open alerts, in every process: any of them may be asked for its figures."""
+
+    alerts: Alerts
+    meter: Meter
+    name: str = "counting"
+    every_s: float = 15.0
+    is_everywhere: bool = True
+    _shown: set[str] = field(default_factory=set)
+
+    async def look(self) -> None:
+        """Counts; a type that was shown once is shown as 0 from then on."""
+        counts = count_by_type(await self.alerts.open())
+        self._shown |= counts.keys()
+        for kind in self._shown:
+            self.meter.alerts_open(kind, counts.get(kind, 0))
+
+
+async def open_watch(store: Store, stack: AsyncExitStack, *, meter: Meter) -> Alerts:
+    """Starts the loop over all watchers; the stack stops it."""
+    alerts = Alerts(store)
+    watchers: list[Watcher] = [Settling(alerts), Counting(alerts, meter)]
+    loop = Loop(store, watchers, meter=meter)
+    loop.start()
+    stack.push_async_callback(loop.stop)
+    return alerts
