@@ -23,7 +23,15 @@ def new_id(prefix: str, at_us: int | None = None) -> str:
     order is random. The alphabet is Crockford's base 32 in lower case (no i, l, o, u).
     """
     at = now_us() if at_us is None else at_us
-    value = (at << _RANDOM_BITS) | (int.from_bytes(os.urandom(10), "big") >> 2)
+    return _id(prefix, (at << _RANDOM_BITS) | (int.from_bytes(os.urandom(10), "big") >> 2))
+
+
+def first_id(prefix: str, at_us: int) -> str:
+    """The least id that `new_id` can make at this microsecond: a bound for those of a time."""
+    return _id(prefix, at_us << _RANDOM_BITS)
+
+
+def _id(prefix: str, value: int) -> str:
     return f"{prefix}_" + "".join(_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10))
 
 

@@ -1,4 +1,8 @@
-"""The tables. Types are portable: what is here runs on SQLite and on PostgreSQL."""
+"""The tables. Types are portable: what is here runs on SQLite and on PostgreSQL.
+
+On PostgreSQL `interactions`, `scores`, `responses` and `tags` are partitioned by the exchange's id,
+and the latter three refer to it by a trigger instead of a foreign key (DECISIONS.md, 14).
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import VARCHAR
 
 metadata = MetaData(
     naming_convention={
@@ -35,16 +40,20 @@ def _json(name: str) -> Column[Any]:
     return Column(name, JSON(none_as_null=True))
 
 
+# Ids sort by their bytes everywhere, so that their order is that of time.
+_ident = String().with_variant(VARCHAR(collation="C"), "postgresql")
+
+
 def _owner(name: str = "interaction_id", *, is_key: bool = False) -> Column[Any]:
     """A column naming the exchange that a row belongs to; the row goes when the exchange goes."""
     reference = ForeignKey("interactions.id", ondelete="CASCADE")
-    return Column(name, String, reference, primary_key=is_key, nullable=False)
+    return Column(name, _ident, reference, primary_key=is_key, nullable=False)
 
 
 interactions = Table(
     "interactions",
     metadata,
-    Column("id", String, primary_key=True),
+    Column("id", _ident, primary_key=True),
     Column("created_us", BigInteger, nullable=False),
     Column("route", String, nullable=False),
     Column("dialect", String, nullable=False),

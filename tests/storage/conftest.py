@@ -53,6 +53,16 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of a migrated, empty database."""
     if request.param == "sqlite":
         return sqlite_url(request.getfixturevalue("sqlite_file"))
+    return _copy(request)
+
+
+@pytest.fixture(params=_BACKENDS[1:])
+def server_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated, empty database on PostgreSQL; no test without a server."""
+    return _copy(request)
+
+
+def _copy(request: pytest.FixtureRequest) -> str:
     started: Cluster = request.getfixturevalue("cluster")
     name = f"test_{next(_numbers)}"
     started.create(name, template="migrated")
