@@ -24,7 +24,10 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sent a request. `policies` are those it may ask for, None is any."""
+    """Whoever sent a request. `policies` are those it may ask for, None is any.
+
+    `key_id` is the tenant: the id of the caller's key, or of the key whose tenant that one shares.
+    """
 
     key_id: str | None = None
     scopes: frozenset[str] = frozenset(SCOPES)
@@ -137,7 +140,7 @@ class Access:
             raise StoreUnavailable("API keys cannot be looked up now; try again later") from error
         if found is None or found.revoked_us is not None:
             raise Unauthorized("this API key is not known here, or was revoked")
-        return Caller(found.id, frozenset(found.scopes), found.policies or ())
+        return Caller(found.tenant or found.id, frozenset(found.scopes), found.policies or ())
 
 
 def own_key(headers: RawHeaders) -> str | None:

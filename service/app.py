@@ -199,7 +199,8 @@ def _from_storage(error: storage_errors.StorageError) -> FairleadError:
 def _from_validation(error: RequestValidationError) -> BadRequest:
     """The first complaint, naming the field; what the client sent is not quoted."""
     first = error.errors()[0]
-    if first["type"] in ("json_invalid", "model_attributes_type"):
+    is_whole = len(first["loc"]) == 1
+    if first["type"] == "json_invalid" or (is_whole and first["type"] == "model_attributes_type"):
         return BadRequest("the body is no JSON object sent as `application/json`")
     where = [str(part) for part in first["loc"][1:]]
     param = ".".join(where) or None

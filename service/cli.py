@@ -152,6 +152,11 @@ def _keys(commands: Commands[argparse.ArgumentParser]) -> None:
         type=_words,
         help="policies it may ask for, `*` for any; the first named is its own",
     )
+    create.add_argument(
+        "--tenant",
+        metavar="ID-OR-NAME",
+        help="an earlier key, revoked or not, whose exchanges and feedback it shares",
+    )
     _action(actions, "list", "list the keys; what they read is not kept")
     revoke = _action(actions, "revoke", "end a key")
     revoke.add_argument("key", metavar="ID-OR-NAME", help="as `fairlead keys list` shows it")

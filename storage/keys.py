@@ -19,9 +19,16 @@ SCOPES = ("proxy", "feedback", "admin")
 
 
 def new_key(
-    name: str, scopes: Sequence[str] = ("proxy",), *, policies: Sequence[str] | None = None
+    name: str,
+    scopes: Sequence[str] = ("proxy",),
+    *,
+    policies: Sequence[str] | None = None,
+    tenant: str | None = None,
 ) -> tuple[str, KeyRecord]:
-    """A new key in plain text, to be shown once, and its record. ValueError for unknown scopes."""
+    """A new key in plain text, to be shown once, and its record. ValueError for unknown scopes.
+
+    `tenant` is the id of an earlier key whose exchanges it shares.
+    """
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise ValueError(
@@ -35,6 +42,7 @@ def new_key(
         scopes=tuple(dict.fromkeys(scopes)),
         created_us=now_us(),
         policies=None if policies is None else tuple(policies),
+        tenant=tenant,
     )
     return plain, record
 

@@ -138,7 +138,11 @@ class FeedbackRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRecord:
-    """One person preferred one reply to another."""
+    """One person preferred one reply to another, or with `is_tie` found neither better.
+
+    A tie takes back what the rater preferred of the two before. The comparisons of a ranking, ties
+    included, share a `ranking_id`; the comment stands with the first of them.
+    """
 
     id: str
     created_us: int
@@ -149,6 +153,8 @@ class ComparisonRecord:
     rater: str = ""
     comment: str = ""
     key_id: str | None = None
+    is_tie: bool = False
+    ranking_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +162,8 @@ class KeyRecord:
     """One API key of the proxy. `hash` is all that is kept of the key itself.
 
     `scopes` are among "proxy", "feedback", "admin"; `policies` are the policies the key may ask
-    for by name, None when it may not choose.
+    for by name, None when it may not choose. `tenant` is the id of the key whose exchanges it
+    shares, None for a key that is a tenant of its own.
     """
 
     id: str
@@ -166,6 +173,7 @@ class KeyRecord:
     created_us: int
     revoked_us: int | None = None
     policies: tuple[str, ...] | None = None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

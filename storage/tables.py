@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import VARCHAR
@@ -172,9 +173,19 @@ comparisons = Table(
     Column("rater", String, nullable=False),
     Column("comment", Text, nullable=False),
     Column("key_id", String),
+    Column("is_tie", Boolean, nullable=False, server_default=false()),
+    Column("ranking_id", String),
     Index(None, "chosen_interaction_id"),
     Index(None, "rejected_interaction_id"),
     Index(None, "created_us", "id"),
+)
+
+# Few comparisons come of a ranking.
+Index(
+    "ix_comparisons_ranking_id",
+    comparisons.c.ranking_id,
+    sqlite_where=comparisons.c.ranking_id.is_not(None),
+    postgresql_where=comparisons.c.ranking_id.is_not(None),
 )
 
 # `key_id` is never null here (unique constraints let nulls repeat): "" is "no API key".
@@ -201,6 +212,7 @@ api_keys = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("revoked_us", BigInteger),
     _json("policies"),
+    Column("tenant", String),
     UniqueConstraint("hash"),
 )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Sequence
 
 from service.commands.failures import UsageError
 from service.commands.terminal import day, say, settings_of, show
 from storage import migrate
 from storage.ids import now_us
 from storage.keys import SCOPES, new_key
+from storage.records import KeyRecord
 from storage.store import Store
 
 
@@ -38,14 +40,31 @@ async def _run(args: argparse.Namespace) -> int:
 async def _create(store: Store, args: argparse.Namespace, *, known: tuple[str, ...]) -> None:
     _expect("policy", args.policies or (), known=(*known, "*"))
     _expect("scope", args.scopes, known=SCOPES)
-    key, record = new_key(args.name, scopes=args.scopes, policies=args.policies)
     async with store.writing() as unit:
-        if any(k.name == args.name and k.revoked_us is None for k in await unit.keys.all()):
+        known_keys = await unit.keys.all()
+        if any(k.name == args.name and k.revoked_us is None for k in known_keys):
             raise UsageError(
                 f"there is a key named {args.name!r}; revoke it or choose another name"
             )
+        tenant = None if args.tenant is None else tenant_of(args.tenant, known_keys)
+        key, record = new_key(args.name, scopes=args.scopes, policies=args.policies, tenant=tenant)
         await unit.keys.add(record)
     say(f"{key}\n\n{record.id} ({', '.join(record.scopes)}). The key is not kept: note it now.")
+
+
+def tenant_of(wanted: str, keys: Sequence[KeyRecord]) -> str:
+    """The tenant of the key with this id or name; a revoked key still has one.
+
+    UsageError where there is none, or where several keys of different tenants had the name.
+    """
+    found = {key.tenant or key.id for key in keys if wanted in (key.id, key.name)}
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        raise UsageError(
+            f"several keys are or were named {wanted!r}; give an id of {sorted(found)}"
+        )
+    raise UsageError(f"no key has the id or name {wanted!r}; see `fairlead keys list`")
 
 
 def _expect(what: str, names: tuple[str, ...], *, known: tuple[str, ...]) -> None:
@@ -71,9 +90,10 @@ async def _list(store: Store) -> None:
             key.name,
             ", ".join(key.scopes),
             ", ".join(key.policies or ()),
+            key.tenant or "",
             day(key.created_us),
             day(key.revoked_us),
         )
         for key in keys
     ]
-    show(("id", "name", "scopes", "policies", "created", "revoked"), rows)
+    show(("id", "name", "scopes", "policies", "tenant", "created", "revoked"), rows)

@@ -14,6 +14,7 @@ MAX_NAME_CHARS = 256
 MAX_COMMENT_CHARS = 20_000
 MAX_CORRECTION_CHARS = 400_000
 MAX_TAGS = 50
+MAX_RANKED = 32
 
 Ident = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)]
 Name = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
@@ -64,7 +65,46 @@ class ComparisonBody(Body):
     rejected: Ident = Field(description="Id of the worse reply, or of its interaction.")
     chosen_choice_index: int = Field(default=0, ge=0, le=10_000, description="Its choice.")
     rejected_choice_index: int = Field(default=0, ge=0, le=10_000, description="Its choice.")
-    rater: Name = Field(default="", description="Who says so.")
+    is_tie: bool = Field(
+        default=False,
+        description="Neither is better, whichever is called which; takes back what this rater "
+        "preferred of the two before.",
+    )
+    rater: Name = Field(default="", description="Who says so; the newest word on each two counts.")
+    comment: str = Field(default="", max_length=MAX_COMMENT_CHARS, description="Free text.")
+
+
+class RankedReply(Body):
+    """One place of a ranking."""
+
+    id: Ident = Field(description="The reply's own id, or the interaction's.")
+    choice_index: int = Field(default=0, ge=0, le=10_000, description="Its choice.")
+
+
+def _tiers(value: Any) -> Any:
+    """A bare id is its first choice, a bare place a tier by itself."""
+    if not isinstance(value, list):
+        return value
+    tiers = (tier if isinstance(tier, list) else [tier] for tier in value)
+    return [[{"id": one} if isinstance(one, str) else one for one in tier] for tier in tiers]
+
+
+_Place = str | RankedReply
+Tier = Annotated[list[RankedReply], Field(min_length=1, max_length=MAX_RANKED)]
+Tiers = Annotated[
+    list[Tier], BeforeValidator(_tiers, json_schema_input_type=list[_Place | list[_Place]])
+]
+
+
+class RankingBody(Body):
+    """Several replies in order."""
+
+    ranking: Tiers = Field(
+        max_length=MAX_RANKED,
+        description="Replies, the best first: each an id, or an object with `id` and "
+        f"`choice_index`; a list of them is a tie. 2 to {MAX_RANKED} replies.",
+    )
+    rater: Name = Field(default="", description="Who says so; the newest word on each two counts.")
     comment: str = Field(default="", max_length=MAX_COMMENT_CHARS, description="Free text.")
 
 
@@ -116,6 +156,7 @@ class ComparisonQuery(Listing):
 
     interaction_id: Ident | None = Field(default=None, description="Of either reply.")
     rater: Name | None = None
+    ranking_id: Ident | None = Field(default=None, description="Of this ranking.")
     key: Name | None = Field(
         default=None, description="Id of an API key, for those who may see what others did."
     )
@@ -162,6 +203,26 @@ class ComparisonView(BaseModel):
     rejected: str
     chosen_choice_index: int
     rejected_choice_index: int
+    is_tie: bool
+    ranking_id: str | None = Field(description="The ranking that it comes of, if it does.")
+    rater: str
+    comment: str
+
+
+class PlaceView(BaseModel):
+    """One place of a ranking."""
+
+    id: str = Field(description="Id of the interaction.")
+    choice_index: int
+
+
+class RankingView(BaseModel):
+    """A ranking as it is stored: as the comparisons of each two of its replies."""
+
+    id: str
+    created_at: str
+    ranking: list[list[PlaceView]] = Field(description="The best first; those in one list tie.")
+    comparisons: int = Field(description="How many comparisons it is, ties included.")
     rater: str
     comment: str
 

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.access import Caller
-from service.errors import BadRequest
-from service.routes.bodies import ComparisonBody, ComparisonPage, ComparisonQuery, ComparisonView
+from service.errors import BadRequest, NotFound
+from service.routes.bodies import (
+    MAX_RANKED,
+    ComparisonBody,
+    ComparisonPage,
+    ComparisonQuery,
+    ComparisonView,
+    Ident,
+    RankedReply,
+    RankingBody,
+    RankingView,
+)
 from service.routes.feedback import ERRORS, PLAIN, Rater
 from service.routes.filters import comparison_filter
 from service.routes.idempotent import Work, once
 from service.routes.lookup import expect_choice, find_one
-from service.routes.views import answer, comparison_view
-from service.state import state_of
+from service.routes.views import answer, comparison_view, ranking_view
+from service.state import State, state_of
 from storage.ids import new_id, now_us
+from storage.rankings import Place, comparisons_of
 from storage.records import ComparisonRecord
 from storage.store import UnitOfWork
 
@@ -49,7 +60,7 @@ async def _comparison(body: ComparisonBody, request: Request, caller: Caller) ->
     expect_choice(rejected, body.rejected_choice_index, param="rejected_choice_index")
     sides = (chosen.id, body.chosen_choice_index), (rejected.id, body.rejected_choice_index)
     if sides[0] == sides[1]:
-        raise BadRequest("a reply cannot be preferred to itself", param="rejected")
+        raise BadRequest("a reply cannot be compared with itself", param="rejected")
     return ComparisonRecord(
         id=new_id("cmp"),
         created_us=now_us(),
@@ -60,6 +71,7 @@ async def _comparison(body: ComparisonBody, request: Request, caller: Caller) ->
         rater=body.rater,
         comment=body.comment,
         key_id=caller.key_id,
+        is_tie=body.is_tie,
     )
 
 
@@ -73,3 +85,63 @@ async def list_comparisons(
         page = await unit.comparisons.page(where, limit=query.limit, cursor=query.cursor)
     items = [comparison_view(record) for record in page.items]
     return answer({"items": items, "next_cursor": page.next_cursor})
+
+
+@router.post("/rankings", status_code=201, response_model=RankingView, dependencies=PLAIN)
+async def rank(body: RankingBody, request: Request, caller: Rater) -> Response:
+    """Stores several replies in order, as the comparisons of each two of them."""
+    state = state_of(request)
+
+    async def prepare() -> tuple[dict[str, Any], Work]:
+        tiers = await _places(state, body.ranking, caller)
+        records = comparisons_of(
+            tiers,
+            created_us=now_us(),
+            rater=body.rater,
+            comment=body.comment,
+            key_id=caller.key_id,
+        )
+
+        async def work(unit: UnitOfWork) -> None:
+            await unit.comparisons.add_all(records)
+
+        return ranking_view(records), work
+
+    stored, is_new = await once(state, request, caller=caller, body=body, prepare=prepare)
+    if is_new:
+        state.metrics.feedback("ranking")
+    return answer(stored, 201)
+
+
+async def _places(
+    state: State, ranking: list[list[RankedReply]], caller: Caller
+) -> list[list[Place]]:
+    count = sum(map(len, ranking))
+    if not 2 <= count <= MAX_RANKED:
+        raise BadRequest(f"a ranking has 2 to {MAX_RANKED} replies, not {count}", param="ranking")
+    found: list[list[Place]] = []
+    seen: set[Place] = set()
+    for rank_at, tier in enumerate(ranking):
+        found.append([])
+        for at, reply in enumerate(tier):
+            where = f"ranking.{rank_at}.{at}"
+            record = await find_one(state, reply.id, caller=caller, param=f"{where}.id")
+            expect_choice(record, reply.choice_index, param=f"{where}.choice_index")
+            place = (record.id, reply.choice_index)
+            if place in seen:
+                raise BadRequest("a reply has one place in a ranking", param=where)
+            seen.add(place)
+            found[-1].append(place)
+    return found
+
+
+@router.get("/rankings/{id}", response_model=RankingView)
+async def get_ranking(
+    ident: Annotated[Ident, Path(alias="id")], request: Request, caller: Rater
+) -> Response:
+    """One ranking, as its comparisons still have it."""
+    async with state_of(request).store.reading() as unit:
+        records = await unit.comparisons.ranking(ident, key_id=caller.tenant)
+    if not records:
+        raise NotFound(f"no ranking is known by the id {ident[:80]!r}", param="id")
+    return answer(ranking_view(records))

@@ -46,6 +46,7 @@ def comparison_filter(query: ComparisonQuery, caller: Caller) -> ComparisonFilte
     return ComparisonFilter(
         interaction_id=query.interaction_id,
         rater=query.rater,
+        ranking_id=query.ranking_id,
         **_span(query),
         key_id=_owner(query, caller),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from storage.rankings import tiers_of
 from storage.records import ComparisonRecord, FeedbackRecord, InteractionRecord
 
 
@@ -44,8 +45,27 @@ def comparison_view(record: ComparisonRecord) -> dict[str, Any]:
         "rejected": record.rejected_interaction_id,
         "chosen_choice_index": record.chosen_choice,
         "rejected_choice_index": record.rejected_choice,
+        "is_tie": record.is_tie,
+        "ranking_id": record.ranking_id,
         "rater": record.rater,
         "comment": record.comment,
+    }
+
+
+def ranking_view(records: Sequence[ComparisonRecord]) -> dict[str, Any]:
+    """The fields of `RankingView`, of the comparisons of one ranking, the first first."""
+    first = records[0]
+    tiers = [
+        [{"id": ident, "choice_index": choice} for ident, choice in tier]
+        for tier in tiers_of(records)
+    ]
+    return {
+        "id": first.ranking_id,
+        "created_at": iso(first.created_us),
+        "ranking": tiers,
+        "comparisons": len(records),
+        "rater": first.rater,
+        "comment": first.comment,
     }
 
 

@@ -139,7 +139,10 @@ def preferences(
         rejected = (said.rejected_interaction_id, said.rejected_choice)
         first, second = sorted((chosen, rejected))
         ballot = votes.setdefault((first, second), {})
-        ballot[(said.key_id, said.rater)] = chosen == first
+        if said.is_tie:
+            ballot.pop((said.key_id, said.rater), None)
+        else:
+            ballot[(said.key_id, said.rater)] = chosen == first
     for (first, second), ballot in votes.items():
         balance = 2 * sum(ballot.values()) - len(ballot)
         if balance == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import ColumnElement, and_, insert, or_, select, true
@@ -13,7 +14,7 @@ from storage.records import ComparisonRecord
 from storage.repositories.paging import Listing, Page
 
 _table = tables.comparisons
-_EQUALS = ("rater", "key_id")
+_EQUALS = ("rater", "key_id", "ranking_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class ComparisonFilter:
     interaction_id: str | None = None
     rater: str | None = None
     key_id: str | None = None
+    ranking_id: str | None = None
     since_us: int | None = None
     until_us: int | None = None
 
@@ -38,15 +40,28 @@ class Comparisons:
 
     async def add(self, record: ComparisonRecord) -> None:
         """Store one comparison; DuplicateRecord for a known id, MissingRecord for no exchange."""
-        fields = asdict(record)
-        fields |= {"rater": clean(record.rater), "comment": clean(record.comment)}
-        await self._connection.execute(insert(_table).values(fields))
+        await self.add_all([record])
+
+    async def add_all(self, records: Sequence[ComparisonRecord]) -> None:
+        """Store several comparisons, all or none; errors as of `add`."""
+        rows = [
+            asdict(record) | {"rater": clean(record.rater), "comment": clean(record.comment)}
+            for record in records
+        ]
+        await self._connection.execute(insert(_table), rows)
 
     async def get(self, ident: str) -> ComparisonRecord | None:
         """The comparison with this id."""
         query = select(_table).where(_table.c.id == clean(ident))
         row = (await self._connection.execute(query)).mappings().one_or_none()
         return None if row is None else ComparisonRecord(**row)
+
+    async def ranking(self, ident: str, *, key_id: str | None = None) -> list[ComparisonRecord]:
+        """The comparisons of one ranking, the first first; with `key_id` only if it is theirs."""
+        query = select(_table).where(_condition(ComparisonFilter(ranking_id=ident, key_id=key_id)))
+        query = query.order_by(_table.c.created_us, _table.c.id)
+        rows = (await self._connection.execute(query)).mappings()
+        return [ComparisonRecord(**row) for row in rows]
 
     async def page(
         self, where: ComparisonFilter | None = None, *, limit: int = 50, cursor: str | None = None

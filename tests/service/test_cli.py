@@ -121,6 +121,7 @@ def test_bad_usage_ends_with_2(run: Run, argv: tuple[str, ...]) -> None:
         (("export", "dpo", "-o", "x.jsonl", "--since", "soon"), "--since: 'soon' is no time"),
         (("keys", "create", "me", "--scopes", "all"), "no scope 'all'; known: proxy, feedback"),
         (("keys", "create", "me", "--policies", "lax"), "no policy 'lax'; known: default, *"),
+        (("keys", "create", "me", "--tenant", "you"), "no key has the id or name 'you'"),
         (("keys", "revoke", "me"), "no key in force has the id or name 'me'"),
         (("score",), "give either --response TEXT, or --input FILE and --output FILE"),
         (("score", "--input", "a.jsonl"), "give either --response TEXT"),
@@ -174,6 +175,22 @@ def test_a_key_has_a_name_of_its_own_and_can_be_revoked(run: Run, url: str) -> N
     assert run("keys", "revoke", "web")[0] == 0
     assert run("keys", "create", "web")[0] == 0
     assert [key.revoked_us is None for key in keys(url)] == [False, True]
+
+
+def test_a_key_can_take_over_from_another(run: Run, url: str) -> None:
+    """It shares the tenant of the first, however many lie between; an unclear name is refused."""
+    run("keys", "create", "old")
+    run("keys", "revoke", "old")
+    assert run("keys", "create", "new", "--tenant", "old")[0] == 0
+    assert run("keys", "create", "newer", "--tenant", "new")[0] == 0
+    first, second, third = keys(url)
+
+    assert (first.tenant, second.tenant, third.tenant) == (None, first.id, first.id)
+    assert first.id in run("keys", "list")[1]
+    run("keys", "create", "old")
+    code, _, err = run("keys", "create", "x", "--tenant", "old")
+    assert (code, first.id in err) == (2, True)
+    assert run("keys", "create", "x", "--tenant", first.id)[0] == 0
 
 
 def test_the_effective_configuration_is_shown_masked(

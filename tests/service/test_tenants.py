@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +47,11 @@ class Tenants:
         return found
 
 
-async def key_for(local: Local, name: str, *scopes: Scope) -> tuple[str, dict[str, str]]:
+async def key_for(
+    local: Local, name: str, *scopes: Scope, tenant: str | None = None
+) -> tuple[str, dict[str, str]]:
     """A new key in the store: its id and the header that carries it."""
-    key, record = new_key(name, scopes=scopes)
+    key, record = new_key(name, scopes=scopes, tenant=tenant)
     async with local.state.store.writing() as unit:
         await unit.keys.add(record)
     return record.id, {"x-fairlead-key": key}
@@ -75,11 +78,13 @@ async def test_anothers_reply_can_be_neither_read_nor_judged(tenants: Tenants, i
         ("", {"id": ident, "rating": "up"}),
         ("/comparisons", {"chosen": ident, "rejected": "fl_me1"}),
         ("/comparisons", {"chosen": "fl_me1", "rejected": ident}),
+        ("/rankings", {"ranking": ["fl_me1", ident]}),
+        ("/rankings", {"ranking": [["fl_me1", ident], "fl_me2"]}),
     ]
 
     for path, body in attempts:
         status, answer = await tenants.say("me", path, body)
-        unknown = {name: "fl_unknown" if value == ident else value for name, value in body.items()}
+        unknown = json.loads(json.dumps(body).replace(ident, "fl_unknown"))
         _, expected = await tenants.say("me", path, unknown)
         expected["error"]["message"] = expected["error"]["message"].replace("fl_unknown", ident)
         assert (status, answer) == (404, expected)
@@ -208,3 +213,31 @@ async def test_an_admins_word_shows_with_the_reply(tenants: Tenants) -> None:
     assert await tenants.items("me", "/v1/feedback") == []
     shown = (await tenants.ask("me", "GET", "/v1/interactions/fl_me1")).json()["feedback"]
     assert [row["rater"] for row in shown] == ["boss"]
+
+
+async def test_anothers_ranking_is_not_found(tenants: Tenants) -> None:
+    """Neither by its id nor among the comparisons."""
+    _, stored = await tenants.say("you", "/rankings", {"ranking": ["fl_you2", "fl_you1"]})
+    path = f"/v1/feedback/rankings/{stored['id']}"
+
+    assert (await tenants.ask("me", "GET", path)).status_code == 404
+    assert await tenants.items("me", "/v1/feedback/comparisons", ranking_id=stored["id"]) == []
+    for who in ("you", "admin"):
+        assert (await tenants.ask(who, "GET", path)).json() == stored
+
+
+async def test_keys_of_one_tenant_share_what_is_theirs(tenants: Tenants) -> None:
+    """A second key reads and rates what the first one made, and is the same rater."""
+    await tenants.say("me", "", {"id": "fl_me1", "rating": "up", "rater": "ann"})
+    _, tenants.headers["heir"] = await key_for(
+        tenants.local, "heir", "feedback", tenant=tenants.ids["me"]
+    )
+
+    status, _ = await tenants.say("heir", "", {"id": "fl_me1", "rating": "down", "rater": "ann"})
+
+    assert status == 201
+    for who in ("me", "heir"):
+        assert len(await tenants.items(who, "/v1/feedback")) == 2
+        counting = await tenants.items(who, "/v1/feedback", latest="true")
+        assert [row["rating"] for row in counting] == ["down"]
+    assert (await tenants.say("heir", "", {"id": "fl_you1", "rating": "up"}))[0] == 404

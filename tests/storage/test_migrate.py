@@ -196,3 +196,33 @@ async def test_the_third_revision_can_be_taken_back(blank_url: str) -> None:
     await migrate.upgrade(blank_url)
 
     assert (await _migrated(blank_url, "0002"))[-1] == "attempts"
+
+
+_OLD_KEY = """
+INSERT INTO api_keys (id, name, hash, created_us) VALUES ('key_old', 'web', 'h', 1)
+"""
+
+
+async def test_ties_and_tenants_come_to_what_is_there(blank_url: str) -> None:
+    """Comparisons that are there are no ties, keys are tenants of their own."""
+    await _migrated(blank_url, "0003", _OLD_KEY)
+    await migrate.upgrade(blank_url)
+    store = await Store.open(blank_url)
+    one, two = exchange(), exchange()
+    async with store.writing() as unit:
+        await unit.interactions.add(one)
+        await unit.interactions.add(two)
+        await unit.connection.execute(
+            text(
+                "INSERT INTO comparisons (id, created_us, chosen_interaction_id, chosen_choice, "
+                "rejected_interaction_id, rejected_choice, rater, comment) "
+                f"VALUES ('cmp_old', 1, '{one.id}', 0, '{two.id}', 0, '', '')"
+            )
+        )
+    async with store.reading() as unit:
+        compared = await unit.comparisons.get("cmp_old")
+        (key,) = await unit.keys.all()
+    await store.close()
+
+    assert compared is not None
+    assert (compared.is_tie, compared.ranking_id, key.tenant) == (False, None, None)

@@ -198,6 +198,17 @@ def test_preference_is_by_majority_of_latest() -> None:
     assert [((TWO.id, 0), (ONE.id, 0), 1 / 3)] == list(preferences(group(*said), Counter()))
 
 
+def test_a_tie_takes_a_preference_back() -> None:
+    """Whichever way round it is written; the other raters' words stay."""
+    said = [preference(ONE, TWO, "ann"), preference(TWO, ONE, "ann", is_tie=True)]
+    dropped: Counter[str] = Counter()
+
+    assert list(preferences(group(*said), dropped)) == []
+    assert dropped == {"tied_raters": 1}
+    others = [*said, preference(TWO, ONE, "bob")]
+    assert [((TWO.id, 0), (ONE.id, 0), 1.0)] == list(preferences(group(*others), Counter()))
+
+
 def test_tied_preference_is_dropped_and_counted() -> None:
     """One against one prefers nothing."""
     dropped: Counter[str] = Counter()
