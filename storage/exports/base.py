@@ -10,12 +10,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from storage.exports.statistics import Statistics
 from storage.records import Json
 
 Message = dict[str, Json]
 Split = Literal["train", "test"]
 Material = Literal["pairs", "labels", "replies"]
 Row = dict[str, Json]
+Order = Literal["prompt", "curriculum"]
+Choice = Literal["diversity", "margin", "random"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,9 @@ class Provenance:
     """Where a row comes from and how sure it is.
 
     `margin` in [0, 1] is how clearly the raters preferred what they preferred, `difficulty` in
-    [0, 1] how hard the choice is to learn (see `pairs.difficulty`).
+    [0, 1] how hard the choice is to learn (see `pairs.difficulty`). `probability` is that of a
+    weak label to be right, None where people or scorers judged; it is a column of exports
+    `with_weak` labels only.
     """
 
     source: str
@@ -31,6 +36,8 @@ class Provenance:
     difficulty: float
     interaction_ids: tuple[str, ...]
     split: Split
+    probability: float | None = None
+    with_weak: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +67,13 @@ class ExportOptions:
     """What to export. `since_us` (inclusive) and `until_us` (not) are times of the exchange.
 
     `model` is the model asked for or the one that answered. `sources` None means every source of
-    the format. The split is by prompt: `test_share` of the prompts, chosen by hash and `seed`;
-    `split` None means both sides.
+    the format. The split is by groups of prompts: `test_share` of the groups, chosen by hash and
+    `seed`; `split` None means both sides.
+
+    `near_duplicates` is the similarity from which two texts count as one, None to compare none.
+    `max_per_prompt` keeps the examples with the largest margins of a prompt, `select` so many of
+    all, chosen `by`, and `balance_length` thins pairs until the longer reply is chosen as often
+    as the shorter. `order` is that of the rows.
     """
 
     since_us: int | None = None
@@ -73,6 +85,12 @@ class ExportOptions:
     test_share: float = 0.1
     seed: int = 0
     split: Split | None = None
+    near_duplicates: float | None = 0.8
+    max_per_prompt: int | None = None
+    select: int | None = None
+    by: Choice = "diversity"
+    balance_length: bool = False
+    order: Order = "prompt"
 
 
 @dataclass(slots=True)
@@ -84,6 +102,7 @@ class Tally:
     by_source: Counter[str] = field(default_factory=Counter)
     by_split: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    statistics: Statistics | None = None
 
 
 class ExportFormat(Protocol):
@@ -111,10 +130,14 @@ def provenance_columns(example: Pair | Label) -> Row:
         "difficulty": origin.difficulty,
         "interaction_ids": list(origin.interaction_ids),
         "split": origin.split,
+        **({"probability": origin.probability} if origin.with_weak else {}),
     }
 
 
-def split_of(prompt_hash: str, *, seed: int, test_share: float) -> Split:
-    """The side of the split that a prompt is on, the same in every export with this seed."""
-    digest = hashlib.sha256(f"{seed}:{prompt_hash}".encode()).digest()
+def split_of(anchor: str, *, seed: int, test_share: float) -> Split:
+    """The side of the split of a group of prompts, the same in every export with this seed.
+
+    `anchor` names the group: the hash of its oldest prompt (see `grouping`).
+    """
+    digest = hashlib.sha256(f"{seed}:{anchor}".encode()).digest()
     return "test" if int.from_bytes(digest[:8], "big") < test_share * 2**64 else "train"

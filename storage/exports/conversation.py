@@ -85,6 +85,13 @@ def _calls(message: Message) -> list[Json]:
     return [*calls, *([{"type": "function", "function": alone}] if alone else ())]
 
 
+def identity(message: Message) -> str:
+    """A reply as one text: what it says and the tools that it calls."""
+    calls = message.get("tool_calls")
+    text = str(message["content"]).strip()
+    return f"{text}\n{jsontext.dumps(calls)}" if calls else text
+
+
 def _tool_call(call: Json) -> Json:
     """A call of a function; None for what no chat template can show as one."""
     function = call.get("function") if isinstance(call, dict) else None

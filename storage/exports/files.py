@@ -122,6 +122,7 @@ def _schema(arrow: Any, row: dict[str, Json], has_tools: bool) -> Any:  # noqa: 
         "difficulty": arrow.float64(),
         "interaction_ids": arrow.list_(arrow.string()),
         "split": arrow.string(),
+        "probability": arrow.float64(),
     }
     wanted = [name for name in types if name in row or (name == "tools" and has_tools)]
     return arrow.schema([(name, types[name]) for name in wanted])

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from storage.exports.base import ExportOptions, Label, Message, Pair
+from storage.exports.conversation import identity
 from storage.exports.judgement import PromptGroup, rated_replies
-from storage.exports.pairs import LABEL_SOURCES, PAIR_SOURCES, identity, labels_of, pairs_of
+from storage.exports.pairs import LABEL_SOURCES, PAIR_SOURCES, labels_of, pairs_of
 
 # A liked reply is one by itself; what it was liked better than adds nothing here.
 _PAIRED = tuple(source for source in PAIR_SOURCES if source not in LABEL_SOURCES)

@@ -1,27 +1,29 @@
 """From judgements to pairs and labels. Pure: one prompt's judgements in, examples out.
 
-A source of pairs is one function in `PAIR_SOURCES`. Direct statements come first: a pair that a
-later source repeats is a duplicate, one that it turns round is a contradiction, both counted.
+A source of pairs is one function in `PAIR_SOURCES`, the most direct first. What several statements
+about the same two replies come to is decided in `settling`, and counted.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from storage import jsontext
 from storage.exports.base import ExportOptions, Label, Message, Pair, Provenance, split_of
+from storage.exports.conversation import identity
 from storage.exports.judgement import (
     PromptGroup,
     RatedReply,
     Reply,
+    ReplyKey,
     latest_corrections,
     preferences,
     rated_replies,
     replacements,
     usable_reply,
 )
+from storage.exports.settling import Fate, Statement, settle
 
 PAIRS_PER_PROMPT = 64
 REGENERATIONS = "regenerations"
@@ -35,6 +37,7 @@ class _Draft:
     rejected: Message
     margin: float
     interaction_ids: tuple[str, ...]
+    source: str = ""
 
 
 def _from_comparisons(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
@@ -76,20 +79,37 @@ PAIR_SOURCES: dict[str, Callable[[PromptGroup, Counter[str]], Iterator[_Draft]]]
     REGENERATIONS: _from_regenerations,
 }
 
+_REASONS: dict[Fate, str | None] = {
+    "kept": None,
+    "repeated": "duplicate",
+    "contradicted": "contradiction",
+    "undecided": "undecided",
+}
+
+
+def rank_of(source: str) -> int:
+    """How direct a source is, 0 the most; all that people said of one reply is equally so."""
+    sources = tuple(PAIR_SOURCES)
+    return sources.index(source if source in sources else "thumbs")
+
 
 def pairs_of(group: PromptGroup, options: ExportOptions, dropped: Counter[str]) -> list[Pair]:
-    """The pairs of one prompt, at most `PAIRS_PER_PROMPT`; what was left out is counted."""
+    """The pairs of one prompt, at most `PAIRS_PER_PROMPT`; what was left out is counted.
+
+    Of statements about the same two texts one pair is made, by the rule of `settling`.
+    """
+    drafts = [each for each in _drafts(group, options, dropped) if _differ(each, dropped)]
     found: list[Pair] = []
-    seen: set[tuple[str, str]] = set()
-    for source, draft in _drafts(group, options, dropped):
-        reason = _reason_to_drop(draft, seen, options)
+    for draft, settled in zip(drafts, settle([_statement(each) for each in drafts]), strict=True):
+        reason = _REASONS[settled.fate]
+        if reason is None and settled.margin < options.min_margin:
+            reason = "below_margin"
         if reason is None and len(found) >= PAIRS_PER_PROMPT:
             reason = "prompt_cap"
-        if reason is not None:
+        if reason is None:
+            found.append(_pair(replace(draft, margin=settled.margin), group, options))
+        else:
             dropped[reason] += 1
-            continue
-        seen.add((identity(draft.chosen), identity(draft.rejected)))
-        found.append(_pair(draft, source, group, options))
     return found
 
 
@@ -113,26 +133,28 @@ def difficulty(chosen: Message, rejected: Message, margin: float) -> float:
     return round((1 - margin + _overlap(identity(chosen), identity(rejected))) / 2, 4)
 
 
-def _drafts(
-    group: PromptGroup, options: ExportOptions, dropped: Counter[str]
-) -> Iterator[tuple[str, _Draft]]:
+def _drafts(group: PromptGroup, options: ExportOptions, dropped: Counter[str]) -> Iterator[_Draft]:
     for source, drafts in PAIR_SOURCES.items():
         if options.sources is None or source in options.sources:
             for draft in drafts(group, dropped):
-                yield source, draft
+                yield replace(draft, source=source)
 
 
-def _reason_to_drop(
-    draft: _Draft, seen: set[tuple[str, str]], options: ExportOptions
-) -> str | None:
+def _differ(draft: _Draft, dropped: Counter[str]) -> bool:
+    is_different = identity(draft.chosen) != identity(draft.rejected)
+    dropped["no_difference"] += not is_different
+    return is_different
+
+
+def _statement(draft: _Draft) -> Statement:
     chosen, rejected = identity(draft.chosen), identity(draft.rejected)
-    if chosen == rejected:
-        return "no_difference"
-    if (chosen, rejected) in seen:
-        return "duplicate"
-    if (rejected, chosen) in seen:
-        return "contradiction"
-    return "below_margin" if draft.margin < options.min_margin else None
+    return Statement(
+        about=frozenset((chosen, rejected)),
+        is_forward=chosen < rejected,
+        rank=rank_of(draft.source),
+        margin=draft.margin,
+        key=draft.interaction_ids,
+    )
 
 
 def _of_two(chosen: Reply, rejected: Reply, margin: float) -> _Draft:
@@ -140,14 +162,14 @@ def _of_two(chosen: Reply, rejected: Reply, margin: float) -> _Draft:
     return _Draft(chosen, chosen.message, rejected.message, margin, idents)
 
 
-def _pair(draft: _Draft, source: str, group: PromptGroup, options: ExportOptions) -> Pair:
+def _pair(draft: _Draft, group: PromptGroup, options: ExportOptions) -> Pair:
     return Pair(
         prompt=draft.reply.prompt,
         tools=draft.reply.tools,
         chosen=draft.chosen,
         rejected=draft.rejected,
         provenance=Provenance(
-            source=source,
+            source=draft.source,
             margin=round(draft.margin, 4),
             difficulty=difficulty(draft.chosen, draft.rejected, draft.margin),
             interaction_ids=draft.interaction_ids,
@@ -172,15 +194,8 @@ def _label(each: RatedReply, source: str, group: PromptGroup, options: ExportOpt
     )
 
 
-def _clearest_first(each: RatedReply) -> tuple[float, int]:
-    return (-each.agreement, -each.reply.created_us)
-
-
-def identity(message: Message) -> str:
-    """What makes two replies the same: their text and their tool calls."""
-    calls = message.get("tool_calls")
-    text = str(message["content"]).strip()
-    return f"{text}\n{jsontext.dumps(calls)}" if calls else text
+def _clearest_first(each: RatedReply) -> tuple[float, int, ReplyKey]:
+    return (-each.agreement, -each.reply.created_us, each.reply.key)
 
 
 def _overlap(one: str, other: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,9 @@ from storage.errors import ExportError
 from storage.exports import files, formats
 from storage.exports.base import ExportFormat, ExportOptions, Label, Material, Pair, Row, Tally
 from storage.exports.card import ExportSummary, card
+from storage.exports.curation import Embed, ExamplesOf, curated
 from storage.exports.good import GOOD_SOURCES, good_replies_of
+from storage.exports.judgement import PromptGroup
 from storage.exports.pairs import (
     LABEL_SOURCES,
     PAIR_SOURCES,
@@ -45,6 +48,7 @@ async def export_file(
     *,
     options: ExportOptions | None = None,
     command: str | None = None,
+    embed: Embed | None = None,
 ) -> ExportSummary:
     """Write an export to `path` (.jsonl or .parquet) and its data card beside it.
 
@@ -57,7 +61,7 @@ async def export_file(
     tally = Tally()
     with files.writing(path) as target:
         async with store.reading() as unit:
-            async for row in _rows(unit, form, options=options, tally=tally):
+            async for row in _rows(unit, form, options=options, tally=tally, embed=embed):
                 target.write(row)
     summary = _summary(form, path, tally)
     printed = command or f"fairlead export {form.name} -o {path.name}"
@@ -67,13 +71,17 @@ async def export_file(
 
 
 async def export_lines(
-    store: Store, format_name: str, *, options: ExportOptions | None = None
+    store: Store,
+    format_name: str,
+    *,
+    options: ExportOptions | None = None,
+    embed: Embed | None = None,
 ) -> AsyncGenerator[bytes]:
     """The export as JSON Lines, a line at a time; the same errors as `export_file`."""
     options = options or ExportOptions()
     form = _checked(format_name, options)
     async with store.reading() as unit:
-        async for row in _rows(unit, form, options=options, tally=Tally()):
+        async for row in _rows(unit, form, options=options, tally=Tally(), embed=embed):
             yield files.to_line(row)
 
 
@@ -88,27 +96,40 @@ async def count_pairs(store: Store, *, options: ExportOptions | None = None) -> 
 
 
 async def _rows(
-    unit: UnitOfWork, form: ExportFormat, *, options: ExportOptions, tally: Tally
+    unit: UnitOfWork,
+    form: ExportFormat,
+    *,
+    options: ExportOptions,
+    tally: Tally,
+    embed: Embed | None = None,
 ) -> AsyncIterator[Row]:
     with_attempts = REGENERATIONS in (options.sources or sources_of(form))
     groups = prompt_groups(unit.connection, options, tally, with_attempts=with_attempts)
-    async for group in groups:
-        for example in _MATERIALS[form.material](group, options, tally.dropped):
-            row = _row(form, example, options)
+    async for example in curated(groups, _fitting(form), options, tally, embed=embed):
+        row = form.row(example)
+        assert not isinstance(row, str)
+        tally.written += 1
+        tally.by_source[example.provenance.source] += 1
+        tally.by_split[example.provenance.split] += 1
+        yield row
+
+
+def _fitting(form: ExportFormat) -> ExamplesOf:
+    """The examples of a prompt that the format has a row for; the others are counted."""
+
+    def examples(
+        group: PromptGroup, options: ExportOptions, dropped: Counter[str]
+    ) -> list[Pair | Label]:
+        found = []
+        for example in _MATERIALS[form.material](group, options, dropped):
+            row = form.row(example)
             if isinstance(row, str):
-                tally.dropped[row] += 1
-                continue
-            tally.written += 1
-            tally.by_source[example.provenance.source] += 1
-            tally.by_split[example.provenance.split] += 1
-            yield row
+                dropped[row] += 1
+            else:
+                found.append(example)
+        return found
 
-
-def _row(form: ExportFormat, example: Pair | Label, options: ExportOptions) -> Row | str:
-    """The row of an example, or why there is none."""
-    if options.split not in (None, example.provenance.split):
-        return "other_split"
-    return form.row(example)
+    return examples
 
 
 def _checked(format_name: str, options: ExportOptions) -> ExportFormat:
