@@ -119,6 +119,41 @@ def _export(commands: Commands[argparse.ArgumentParser]) -> None:
         "--source", metavar="NAME", action="append", help="a kind of pair; may be repeated"
     )
     found.add_argument("--split", choices=("train", "test"), help="one side of the split")
+    _thinning(found)
+
+
+def _thinning(found: argparse.ArgumentParser) -> None:
+    found.add_argument(
+        "--near-duplicates",
+        metavar="S",
+        type=_similarity,
+        default=0.8,
+        help="likeness from which texts count as one, 0.6 to 1, or off; 0.8 if not given",
+    )
+    found.add_argument("--max-per-prompt", metavar="N", type=int, help="most rows of one prompt")
+    found.add_argument("--select", metavar="N", type=int, help="so many rows of all")
+    found.add_argument(
+        "--by",
+        choices=("diversity", "margin", "random"),
+        default="diversity",
+        help="how --select chooses; by diversity if not given",
+    )
+    found.add_argument(
+        "--balance-length",
+        action="store_true",
+        help="thin pairs until the longer reply is chosen as often as the shorter",
+    )
+    found.add_argument(
+        "--order",
+        choices=("prompt", "curriculum"),
+        default="prompt",
+        help="order of the rows; curriculum is from easy to hard",
+    )
+    found.add_argument("--seed", metavar="N", type=int, default=0, help="of the split and of draws")
+
+
+def _similarity(text: str) -> float | None:
+    return None if text == "off" else float(text)
 
 
 def _db(commands: Commands[argparse.ArgumentParser]) -> None:

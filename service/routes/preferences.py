@@ -35,6 +35,21 @@ class ExportQuery(BaseModel):
     min_margin: float = Field(default=0.0, ge=0, le=1, description="Least margin of a pair.")
     source: list[Name] | None = Field(default=None, description="Kinds of pairs; may be repeated.")
     split: Literal["train", "test"] | None = Field(default=None, description="One side alone.")
+    seed: int = Field(default=0, description="Of the split and of draws.")
+    near_duplicates: Annotated[float, Field(ge=0.6, le=1)] | Literal["off"] = Field(
+        default=0.8, description="Likeness from which texts count as one, or `off`."
+    )
+    max_per_prompt: int | None = Field(default=None, ge=1, description="Most rows of one prompt.")
+    select: int | None = Field(default=None, ge=1, description="So many rows of all.")
+    by: Literal["diversity", "margin", "random"] = Field(
+        default="diversity", description="How `select` chooses; diversity is that of words."
+    )
+    balance_length: bool = Field(
+        default=False, description="As many pairs with the longer reply chosen as with the shorter."
+    )
+    order: Literal["prompt", "curriculum"] = Field(
+        default="prompt", description="Order of the rows; `curriculum` is from easy to hard."
+    )
 
 
 @router.get(
@@ -54,6 +69,13 @@ async def export(
         min_margin=query.min_margin,
         sources=tuple(query.source) if query.source else None,
         split=query.split,
+        seed=query.seed,
+        near_duplicates=None if query.near_duplicates == "off" else query.near_duplicates,
+        max_per_prompt=query.max_per_prompt,
+        select=query.select,
+        by=query.by,
+        balance_length=query.balance_length,
+        order=query.order,
     )
     lines = export_lines(state_of(request).store, query.format, options=options)
     # A wrong format or source has to be told before the answer has begun.

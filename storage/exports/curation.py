@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.errors import ExportError
 from storage.exports import choosing
 from storage.exports.base import ExportOptions, Label, Pair, Split, Tally, split_of
 from storage.exports.conversation import identity
@@ -24,7 +25,7 @@ from storage.exports.grouping import text_of
 from storage.exports.judgement import PromptGroup
 from storage.exports.nearness import settle_near
 from storage.exports.pairs import rank_of
-from storage.exports.similarity import similarity
+from storage.exports.similarity import LEAST_LIKENESS, similarity
 from storage.exports.statistics import (
     Statistics,
     balance_of,
@@ -47,6 +48,20 @@ _NO_ENCODER = "diversity was measured by words (MinHash), since no encoder was a
 
 Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+def check(options: ExportOptions, *, is_pairs: bool) -> None:
+    """ExportError for options that cannot be followed."""
+    likeness = options.near_duplicates
+    if likeness is not None and not LEAST_LIKENESS <= likeness <= 1:
+        raise ExportError(
+            f"near-duplicates are told from {LEAST_LIKENESS} to 1 (or off), not {likeness}"
+        )
+    for name, count in (("max per prompt", options.max_per_prompt), ("select", options.select)):
+        if count is not None and count < 1:
+            raise ExportError(f"{name} must be 1 or more, not {count}")
+    if options.balance_length and not is_pairs:
+        raise ExportError("lengths can be balanced in formats of pairs only")
 
 
 async def curated(
@@ -203,10 +218,10 @@ class _Curator:
         found = []
         for at in range(0, len(places), _EMBED_BATCH):
             some = self._gathering.read(places[at : at + _EMBED_BATCH].tolist())
-            found.append(await embed([_said(example) for example in some]))
-        vectors = np.concatenate(found)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return partial(_cosine_distances, vectors / np.maximum(lengths, 1e-9))
+            said = [_said(example) for example in some]
+            vectors = await embed([text for both in said for text in both])
+            found.append(_unit(vectors).reshape(len(said), 2, -1).mean(axis=1))
+        return partial(_cosine_distances, _unit(np.concatenate(found)))
 
     def _side(self, place: int) -> Split:
         anchor = self._grouped.anchors[int(self._table.prompt[place])]
@@ -227,8 +242,14 @@ def _cosine_distances(vectors: NDArray[np.float32], at: int) -> Floats:
     return found
 
 
-def _said(example: Pair | Label) -> str:
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    found: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-9)
+    return found
+
+
+def _said(example: Pair | Label) -> tuple[str, str]:
     """What the user asked last, and what was (chosen to be) replied."""
     reply = example.chosen if isinstance(example, Pair) else example.completion
     asked = [message for message in example.prompt if message["role"] == "user"]
-    return f"{text_of(asked[-1:])}\n{identity(reply)}"
+    return text_of(asked[-1:]), identity(reply)

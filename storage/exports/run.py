@@ -11,7 +11,7 @@ from storage.errors import ExportError
 from storage.exports import files, formats
 from storage.exports.base import ExportFormat, ExportOptions, Label, Material, Pair, Row, Tally
 from storage.exports.card import ExportSummary, card
-from storage.exports.curation import Embed, ExamplesOf, curated
+from storage.exports.curation import Embed, ExamplesOf, check, curated
 from storage.exports.good import GOOD_SOURCES, good_replies_of
 from storage.exports.judgement import PromptGroup
 from storage.exports.pairs import (
@@ -140,6 +140,7 @@ def _checked(format_name: str, options: ExportOptions) -> ExportFormat:
         raise ExportError(
             f"{form.name} has no source {', '.join(unknown)}; there are {', '.join(known)}"
         )
+    check(options, is_pairs=form.material == "pairs")
     return form
 
 

@@ -18,6 +18,8 @@ import rensa
 from numpy.typing import NDArray
 
 PERMUTATIONS = 128
+LEAST_LIKENESS = 0.6
+"""Below this too many near texts would be missed."""
 _BANDS, _ROWS = 25, 5
 _SEED = 1
 _LEADERS = 8
