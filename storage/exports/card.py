@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from storage.exports.base import ExportOptions
+from storage.exports.statistics import Statistics
 
 _REASONS = {
     "below_margin": "the raters' margin was under the minimum",
@@ -54,6 +55,7 @@ class ExportSummary:
     by_source: Mapping[str, int]
     by_split: Mapping[str, int]
     dropped: Mapping[str, int]
+    statistics: Statistics | None = None
 
 
 def card(summary: ExportSummary, options: ExportOptions, *, command: str, created: str) -> str:
@@ -70,21 +72,35 @@ def card(summary: ExportSummary, options: ExportOptions, *, command: str, create
             "",
             *_table("Source", summary.by_source),
             *_table("Split", summary.by_split),
+            *_figures(summary.statistics),
             *_table("Filter or setting", given),
             *_table("Left out", _explained(summary.dropped)),
             "The latest word of each rater counts, the majority decides, ties are left out.",
-            "A prompt is whole on one side of the split.",
+            "Where sources are at odds the most direct decides, then the larger sum of margins.",
+            "A prompt is on one side of the split, with its near-duplicates and its conversation.",
             "",
         ]
     )
+
+
+def _figures(statistics: Statistics | None) -> list[str]:
+    if statistics is None:
+        return []
+    notes = [f"Note: {note}." for note in statistics.notes]
+    return [
+        *_table("Figure", statistics.figures(), is_sorted=False),
+        *notes,
+        *([""] if notes else []),
+    ]
 
 
 def _explained(dropped: Mapping[str, int]) -> dict[str, int]:
     return {f"`{reason}`: {_REASONS.get(reason, '')}": dropped[reason] for reason in dropped}
 
 
-def _table(title: str, values: Mapping[str, object]) -> list[str]:
+def _table(title: str, values: Mapping[str, object], *, is_sorted: bool = True) -> list[str]:
     if not values:
         return []
-    rows = [f"| {name} | {values[name]} |" for name in sorted(values)]
+    names = sorted(values) if is_sorted else list(values)
+    rows = [f"| {name} | {values[name]} |" for name in names]
     return [f"| {title} | |", "| --- | --- |", *rows, ""]

@@ -154,4 +154,5 @@ def _summary(form: ExportFormat, path: Path, tally: Tally) -> ExportSummary:
         by_source=dict(tally.by_source),
         by_split=dict(tally.by_split),
         dropped={reason: count for reason, count in sorted(tally.dropped.items()) if count},
+        statistics=tally.statistics,
     )
