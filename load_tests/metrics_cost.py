@@ -46,6 +46,7 @@ def exchange(metrics: Metrics, model: str) -> None:
         metrics.queue_changed(512)
         metrics.queue_changed(0)
     metrics.served(model)
+    metrics.exchange("default", model, verdict="allow", status="completed")
     metrics.upstream(ROUTE, model, 1.0)
     metrics.first_token(ROUTE, model, 0.2)
     for stage in ("total", "parse", "score", "record"):

@@ -42,6 +42,10 @@ class Client(Protocol):
 class Meter(Protocol):
     """Whoever counts what exchanges do."""
 
+    def exchange(self, policy: str, model: str | None, *, verdict: str, status: str) -> None:
+        """An exchange has ended, with the hardest verdict on its texts and its recorded status."""
+        ...
+
     def served(self, model: str | None) -> None:
         """An upstream began a reply of the model."""
         ...

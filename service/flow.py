@@ -197,6 +197,9 @@ class Flow:
     def _finish(self, run: Run) -> None:
         route, model, timings = run.ask.route, run.ask.model, run.timings
         timings.total_s = time.monotonic() - timings.started
+        self.meter.exchange(
+            run.policy.name, model, verdict=run.outcome.value, status=run.status.value
+        )
         if timings.upstream_s:
             self.meter.upstream(route, model, timings.upstream_s)
         if timings.first_token_s is not None:

@@ -160,6 +160,10 @@ class Metrics:
 
     def _define_exchanges(self) -> None:
         self._requests = self._counter("requests", "Requests answered.", "route", "model", "status")
+        self._exchanges = self._counter(
+            "exchanges", "Exchanges by the hardest verdict on them.", "policy", "model", "verdict",
+            "status",
+        )  # fmt: skip
         self._verdicts = self._counter(
             "verdicts", "Verdicts by rule.", "policy", "side", "scorer", "verdict"
         )
@@ -222,6 +226,11 @@ class Metrics:
         """A request was answered; `route` is one of the program's own, never a raw path."""
         label = self.models.label(model, may_add=status < 400)
         self._requests(route, label, str(status)).inc()
+
+    def exchange(self, policy: str, model: str | None, *, verdict: str, status: str) -> None:
+        """An exchange has ended, with the hardest verdict on its texts and its recorded status."""
+        label = self.models.label(model, may_add=False)
+        self._exchanges(policy, label, verdict, status).inc()
 
     def served(self, model: str | None) -> None:
         """An upstream began a reply of the model, which has a label of its own from now on."""

@@ -72,6 +72,7 @@ def test_the_contracts_figures_are_there() -> None:
     metrics.request("/v1/models", None, 200)
     metrics.verdict("p", Verdict(Side.REPLY, Outcome.UNSCORED, failure="deadline"))
     metrics.risk("toxicity", "reply", "m", risk=0.5)
+    metrics.exchange("p", "m", verdict="veto", status="vetoed")
     metrics.overhead("/v1/chat/completions", "total", 0.001)
     metrics.upstream("/v1/chat/completions", "m", 1.0)
     metrics.first_token("/v1/chat/completions", "m", 0.2)
@@ -97,7 +98,7 @@ def test_the_contracts_figures_are_there() -> None:
 
     shown = metrics.render().decode()
     for name in (
-        "requests_total", "verdicts_total", "risk_bucket", "scorer_seconds_bucket",
+        "requests_total", "exchanges_total", "verdicts_total", "risk_bucket", "scorer_seconds_bucket",
         "scorer_failures_total", "batch_rows_bucket", "batch_tokens_bucket", "queue_tokens",
         "overhead_seconds_bucket", "upstream_seconds_bucket",
         "time_to_first_token_seconds_bucket", "held_seconds_bucket", "feedback_total",

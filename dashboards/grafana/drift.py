@@ -1,0 +1,46 @@
+"""The board of what changes: drift, and the alerts that were sent about it."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from dashboards.grafana.panels import AMBER, RED, board, lines, number, states
+from dashboards.grafana.terms import mean, rate, share
+
+EXCHANGES = "fairlead_exchanges_total"
+
+
+def build() -> Dashboard:
+    """The board."""
+    return board(
+        "drift",
+        "Fairlead: drift",
+        "Signals against their reference windows. An alarm means an effect that matters.",
+        panels=[
+            number("Signals in alarm", "Signals that are said to have drifted.",
+                   "sum(fairlead_drift_alarm)", span=6, steps=[(1, RED)]),
+            number("Signals watched", "Signals that have a reference window.",
+                   "count(fairlead_drift_alarm)", span=6),
+            number("Alerts sent", "In the last day, to all webhooks.",
+                   "sum(increase(fairlead_alerts_sent_total[1d]))", span=6),
+            number("Vetoed", "Share of exchanges in which a policy vetoed a text.",
+                   share(EXCHANGES, 'verdict="veto"'), unit="percentunit", span=6,
+                   steps=[(0.05, AMBER), (0.2, RED)]),
+            lines("Distance from the reference", "By signal and test; the scale is the test's own.",
+                  {"{{signal}} ({{test}})": "max by (signal, test) (fairlead_drift_statistic)"},
+                  bounds=(None, None)),
+            states("Alarms", "When each signal was in alarm.",
+                   {"{{signal}}": "max by (signal) (fairlead_drift_alarm)"}),
+            lines("Mean risk", "Of replies, by scorer.",
+                  {"{{scorer}}": mean("fairlead_risk", 'side="reply"', by="scorer")},
+                  unit="percentunit"),
+            lines("Vetoes and flags", "Share of exchanges.",
+                  {"veto": share(EXCHANGES, 'verdict="veto"'),
+                   "flag": share(EXCHANGES, 'verdict="flag"')}, unit="percentunit"),
+            lines("Traffic by model", "Exchanges per second. A new name may be a new model.",
+                  {"{{model}}": rate(EXCHANGES, by="model")}, unit="reqps"),
+            lines("Alerts", "Sent per second, by webhook and what came of it.",
+                  {"{{webhook}}: {{status}}":
+                   rate("fairlead_alerts_sent_total", by="webhook, status")}),
+        ],
+    )  # fmt: skip
