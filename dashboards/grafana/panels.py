@@ -175,8 +175,11 @@ def lines(
     return _asked(built, queries)
 
 
-def heat(title: str, text: str, expr: str, *, span: int = 12, repeat: str | None = None) -> Panel:
-    """A histogram's buckets over time: the darker, the more fell there."""
+def heat(title: str, text: str, expr: str, *, span: int = 24, repeat: str | None = None) -> Panel:
+    """A histogram's buckets over time: the darker, the more fell there.
+
+    With `repeat` it comes once for each chosen value of that label, two beside each other.
+    """
     built = (
         heatmap.Panel()
         .title(title)
@@ -198,7 +201,7 @@ def heat(title: str, text: str, expr: str, *, span: int = 12, repeat: str | None
         .y_axis(heatmap.YAxisConfig().unit("percentunit").axis_placement(look.AxisPlacement.LEFT))
         .with_target(_query(expr, "{{le}}", "A").format(heat_format()))
     )
-    return built.repeat(repeat).repeat_direction("h") if repeat else built
+    return built.repeat(repeat).repeat_direction("h").max_per_row(2) if repeat else built
 
 
 def states(title: str, text: str, queries: Queries, *, span: int = 12) -> Panel:
