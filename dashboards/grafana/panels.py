@@ -17,6 +17,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as look
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heat_model
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, AMBER, RED, BLUE, GREY = "#3f9d6b", "#e0a030", "#d1495b", "#3d7ea6", "#9aa5b1"
@@ -199,7 +200,7 @@ def heat(title: str, text: str, expr: str, *, span: int = 24, repeat: str | None
         .filter_values(heatmap.FilterValueRange().le(1e-9))
         .cell_gap(1)
         .y_axis(heatmap.YAxisConfig().unit("percentunit").axis_placement(look.AxisPlacement.LEFT))
-        .with_target(_query(expr, "{{le}}", "A").format(heat_format()))
+        .with_target(_query(expr, "{{le}}", "A").format(PromQueryFormat.HEATMAP))
     )
     return built.repeat(repeat).repeat_direction("h").max_per_row(2) if repeat else built
 
@@ -224,11 +225,6 @@ def states(title: str, text: str, queries: Queries, *, span: int = 12) -> Panel:
         .show_value(look.VisibilityMode.NEVER)
     )
     return _asked(built, queries)
-
-
-def heat_format() -> prometheus.prometheus.PromQueryFormat:
-    """The format in which a histogram's buckets are asked for."""
-    return prometheus.prometheus.PromQueryFormat.HEATMAP
 
 
 def _asked(panel: timeseries.Panel | statetimeline.Panel, queries: Queries) -> Panel:
