@@ -99,7 +99,8 @@ def test_the_contracts_figures_are_there() -> None:
     shown = metrics.render().decode()
     for name in (
         "requests_total", "exchanges_total", "verdicts_total", "risk_bucket",
-        "scorer_seconds_bucket", "scorer_failures_total", "batch_rows_bucket", "batch_tokens_bucket", "queue_tokens",
+        "scorer_seconds_bucket", "scorer_failures_total", "batch_rows_bucket",
+        "batch_tokens_bucket", "queue_tokens",
         "overhead_seconds_bucket", "upstream_seconds_bucket",
         "time_to_first_token_seconds_bucket", "held_seconds_bucket", "feedback_total",
         "recorder_pending", "recorder_spooled_total", "execution_provider_info",
