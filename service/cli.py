@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         description="A proxy that scores, vetoes and records what a language model replies.",
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_serve, _demo, _score, _evaluate, _export, _db, _config, _keys, _models):
+    for add in (_serve, _demo, _score, _evaluate, _export, _drift, _db, _config, _keys, _models):
         add(commands)
     return top
 
@@ -154,6 +154,12 @@ def _thinning(found: argparse.ArgumentParser) -> None:
 
 def _similarity(text: str) -> float | None:
     return None if text == "off" else float(text)
+
+
+def _drift(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "drift", "hold every signal against its reference")
+    found.add_argument("--since", metavar="TIME", help="start of what is watched (ISO 8601)")
+    found.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _db(commands: Commands[argparse.ArgumentParser]) -> None:

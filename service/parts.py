@@ -42,6 +42,7 @@ from service.state import HealthyEngine, State
 from service.twin import Twins, TwinTools
 from service.upstream import AiohttpUpstream, Target, Upstream, UpstreamTimeouts
 from service.watch.start import open_watch
+from service.watch.survey import Survey
 from storage import migrate
 from storage.store import Store
 from storage.writer import Writer, WriterOptions
@@ -163,9 +164,20 @@ async def open_state(
             read_limits=_read_limits(settings),
             recall=Recall(store, writer),
         ),
-        alerts=await open_watch(store, stack, meter=metrics.watch),
+        alerts=await open_watch(
+            store, stack, meter=metrics.watch, survey=_survey(settings, store, engine)
+        ),
         clock=given.clock,
     )
+
+
+def _survey(settings: Settings, store: Store, engine: HealthyEngine | None) -> Survey | None:
+    """Who looks for drift; prompts are embedded where there is an engine that can."""
+    wanted = settings.watch.drift
+    if wanted.mode == "off":
+        return None
+    embed = engine.embed if isinstance(engine, Engine) and wanted.prompts_per_hour else None
+    return Survey(store, wanted, embed)
 
 
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:

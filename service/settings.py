@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -34,6 +35,11 @@ INSTRUCTION = (
 def _off_is_a_word(value: Any) -> Any:
     """YAML reads a bare `off` as false; here it is the name of a mode."""
     return "off" if value is False else value
+
+
+def _on_or_off(value: Any) -> Any:
+    """YAML reads bare `on` and `off` as truth values; here they are words."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
 DEFAULT_RULES: dict[str, dict[str, Any]] = {
@@ -282,6 +288,70 @@ class Alerts(Section):
     webhooks: list[Webhook] = Field(default=[], description="Receivers of alerts.")
 
 
+class DriftSettings(Section):
+    """How the record is watched for drift."""
+
+    mode: Annotated[Literal["on", "off"], BeforeValidator(_on_or_off)] = Field(
+        default="on", description="Whether a running service looks for drift each hour."
+    )
+    reference_days: int = Field(
+        default=7, ge=1, le=90, description="Days of traffic that the newer is compared with."
+    )
+    watched_days: int = Field(
+        default=7, ge=1, le=90, description="Days of the newest traffic that are compared."
+    )
+    reference_since: AwareDatetime | None = Field(
+        default=None,
+        description="Start of a pinned reference (ISO 8601 with a zone); all since its end is "
+        "compared with it. Else it rolls on with the days.",
+    )
+    reference_until: AwareDatetime | None = Field(
+        default=None, description="End of a pinned reference."
+    )
+    min_effect: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Change that does not matter, in standard deviations of the signal.",
+    )
+    false_alarm_weeks: float = Field(
+        default=4.0,
+        gt=0,
+        le=520,
+        description="Weeks of steady traffic to a false alarm on average, at least, over all "
+        "signals together.",
+    )
+    exchanges_per_hour: int = Field(
+        default=500, ge=10, le=100_000, description="Exchanges looked at of an hour, at random."
+    )
+    groups: int = Field(
+        default=20, ge=1, le=1000, description="Pairs of model and route, the busiest first."
+    )
+    prompts_per_hour: int = Field(
+        default=60,
+        ge=0,
+        le=100_000,
+        description="Prompts of an hour that are embedded to see what they are about; 0 for none.",
+    )
+
+    @model_validator(mode="after")
+    def _has_both_ends(self) -> Self:
+        since, until = self.reference_since, self.reference_until
+        if (since is None) != (until is None):
+            raise ValueError("a pinned reference has both `reference_since` and `reference_until`")
+        if since is not None and until is not None and since >= until:
+            raise ValueError("`reference_since` is not before `reference_until`")
+        return self
+
+
+class Watch(Section):
+    """What is watched in the background."""
+
+    drift: DriftSettings = Field(
+        default_factory=DriftSettings, description="How the record is watched for drift."
+    )
+
+
 class Scoring(Section):
     """The scoring model and the machine it runs on."""
 
@@ -416,6 +486,7 @@ class Settings(Section):
         description="Policies by name; `default` is there even if unset.",
     )
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told of trouble.")
+    watch: Watch = Field(default_factory=Watch, description="What is watched in the background.")
     scoring: Scoring = Field(default_factory=Scoring, description="The scoring model.")
     limits: Limits = Field(default_factory=Limits, description="Bounds.")
     access: Access = Field(default_factory=Access, description="Who may use the proxy.")

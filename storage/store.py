@@ -19,6 +19,7 @@ from storage.repositories.idempotency import Idempotency
 from storage.repositories.interactions import Interactions
 from storage.repositories.keys import Keys
 from storage.repositories.leases import Leases
+from storage.repositories.watched import Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,12 @@ class UnitOfWork:
     idempotency: Idempotency
     alerts: Alerts
     leases: Leases
+    watched: Watched
 
     @classmethod
     def over(cls, connection: AsyncConnection) -> UnitOfWork:
         """All repositories over one connection."""
-        parts = (Interactions, Feedback, Comparisons, Keys, Idempotency, Alerts, Leases)
+        parts = (Interactions, Feedback, Comparisons, Keys, Idempotency, Alerts, Leases, Watched)
         return cls(connection, *(part(connection) for part in parts))  # type: ignore[arg-type]
 
 

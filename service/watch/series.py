@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ HOUR_US = 3_600_000_000
 Kind = Literal["share", "risk", "amount", "label"]
 _TAILS = {"share": (), "risk": (0.5, 0.9, 0.99), "amount": (0.1, 0.5, 0.9, 0.99)}
 _MOST_LABELS = 32
+_COLUMNS = ("at_us", "who", "values", "ids")
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,21 @@ class Series:
 
     def where(self, kept: NDArray[np.bool_]) -> Series:
         """The exchanges for which `kept` is true."""
-        columns = {name: getattr(self, name)[kept] for name in ("at_us", "who", "values", "ids")}
+        columns: dict[str, Any] = {name: getattr(self, name)[kept] for name in _COLUMNS}
         return replace(self, **columns)
+
+
+def joined(parts: Sequence[Series], like: Series | None = None) -> Series:
+    """The parts one after the other; of none, an empty series `like` another."""
+    first = parts[0] if parts else like
+    if first is None:
+        raise ValueError("of no parts nothing can be joined that is like nothing")
+    if not parts:
+        return first.where(np.zeros(len(first.values), np.bool_))
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS
+    }
+    return replace(first, **columns)
 
 
 @dataclass(frozen=True)

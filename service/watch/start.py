@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from service.watch.alerts import Alerts, count_by_type
+from service.watch.drifting import DriftMeter, DriftWatcher
 from service.watch.loop import Loop, Watcher, WatchMeter
+from service.watch.survey import Survey
 from storage.store import Store
 
 
-class Meter(WatchMeter, Protocol):
+class Meter(WatchMeter, DriftMeter, Protocol):
     """Whoever counts what the watching parts do; `watch_metrics.WatchMetrics` is one."""
 
     def alerts_open(self, kind: str, count: int) -> None:
@@ -52,10 +54,14 @@ class Counting:
             self.meter.alerts_open(kind, counts.get(kind, 0))
 
 
-async def open_watch(store: Store, stack: AsyncExitStack, *, meter: Meter) -> Alerts:
-    """Starts the loop over all watchers; the stack stops it."""
+async def open_watch(
+    store: Store, stack: AsyncExitStack, *, meter: Meter, survey: Survey | None = None
+) -> Alerts:
+    """Starts the loop over all watchers; the stack stops it. Drift needs a `survey`."""
     alerts = Alerts(store)
     watchers: list[Watcher] = [Settling(alerts), Counting(alerts, meter)]
+    if survey is not None:
+        watchers.append(DriftWatcher(survey, alerts, meter))
     loop = Loop(store, watchers, meter=meter)
     loop.start()
     stack.push_async_callback(loop.stop)
