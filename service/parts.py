@@ -32,6 +32,9 @@ from service.policy import (
     check_names,
     compile_policies,
 )
+from service.privacy.digests import MIN_KEY_BYTES
+from service.privacy.keeper import TextKeeper
+from service.privacy.redact import Redactor
 from service.recall import Recall
 from service.recorder import Recorder
 from service.routes.wire import Proxy
@@ -127,8 +130,12 @@ async def open_state(
         cache_s=settings.access.cache_s,
         clock=given.clock,
     )
+    keeper = text_keeper(settings)
     recorder = Recorder(
-        writer, is_strict=settings.record == "strict", is_logging=settings.logs.exchanges
+        writer,
+        is_strict=settings.record == "strict",
+        is_logging=settings.logs.exchanges,
+        keeper=keeper,
     )
     scoring = engine or NoScorers()
     limits = FlowLimits(settings.limits.reply_bytes, settings.limits.event_bytes)
@@ -154,6 +161,7 @@ async def open_state(
         writer=writer,
         access=access,
         policies=policies,
+        keeper=keeper,
         engine=engine,
         proxy=Proxy(
             flow=flow,
@@ -178,6 +186,24 @@ def _survey(settings: Settings, store: Store, engine: HealthyEngine | None) -> S
         return None
     embed = engine.embed if isinstance(engine, Engine) and wanted.prompts_per_hour else None
     return Survey(store, wanted, embed)
+
+
+def text_keeper(settings: Settings, environ: Mapping[str, str] = os.environ) -> TextKeeper:
+    """What treats texts before they are kept; ConfigError where it lacks its secret."""
+    privacy = settings.privacy
+    key = environ.get(privacy.key_env, "").encode() if privacy.key_env else None
+    hashing = [name for name, policy in settings.policies.items() if policy.text == "hash"]
+    if key is None and hashing:
+        raise ConfigError(
+            f"policies: {hashing[0]}: `text: hash` needs a secret, or short texts could be "
+            "guessed; put one into an environment variable and name it in `privacy.key_env`"
+        )
+    if key is not None and len(key) < MIN_KEY_BYTES:
+        raise ConfigError(
+            f"privacy.key_env: the environment variable {privacy.key_env} is not set or has less "
+            f"than {MIN_KEY_BYTES} bytes; make a secret with `openssl rand -hex 32`"
+        )
+    return TextKeeper(Redactor(privacy.redact, phone_regions=privacy.phone_regions), key=key)
 
 
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:

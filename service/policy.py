@@ -151,7 +151,8 @@ class Policy:
     """A compiled policy. `deadline_s` is the time that scoring may take.
 
     `regeneration_s` is the time from a veto to the reply that takes the place of the vetoed one,
-    `instruction` what the upstream is told then beside the request.
+    `instruction` what the upstream is told then beside the request. `text` is what is
+    kept of texts.
     """
 
     name: str
@@ -165,6 +166,7 @@ class Policy:
     prompt_as: Literal["error", "refusal"] = "error"
     regeneration_s: float = 30.0
     instruction: str = ""
+    text: Literal["keep", "redact", "hash", "drop"] = "keep"
 
     @property
     def twin(self) -> TwinRule | None:
@@ -314,6 +316,7 @@ def _policy(
         prompt_as=settings.veto.prompt_as,
         regeneration_s=settings.regeneration.deadline_ms / 1000,
         instruction=settings.regeneration.instruction,
+        text=settings.text,
     )
 
 

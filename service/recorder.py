@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
-
-import orjson
 
 from scorers.types import Score, Side
 from service.attachments import by_reference, unread
@@ -32,6 +29,9 @@ from service.exchange import (
 from service.logs import log_exchange
 from service.opening import Openings
 from service.policy import SYCOPHANCY, Policy
+from service.privacy.digests import prompt_hash
+from service.privacy.keeper import TextKeeper
+from service.privacy.redact import Names
 from service.seen import choice_seen, request_seen
 from service.veto import Window
 from storage.errors import StorageError
@@ -81,6 +81,9 @@ Windows = list[tuple[Window, Verdict]]
 LATER_S = 1.0
 """How long a record that is not durable at once may take to be stored."""
 
+LONG_BYTES = 32 * 1024
+"""From this size on an exchange is treated beside the event loop, which would stand still."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -128,6 +131,7 @@ class Run:
     delivered: dict[int, list[str]] = field(default_factory=dict)
     delivered_finishes: dict[int, str | None] = field(default_factory=dict)
     vetoed: set[int] = field(default_factory=set)
+    names: Names = field(default_factory=Names)
     status: Status = Status.COMPLETED
     http_status: int = 200
     error_code: str | None = None
@@ -207,10 +211,18 @@ _OF_A_REPLY = tuple(part.name for part in fields(Attempt) if part.name != "error
 class Recorder:
     """Keeps what happened. Under `strict` a reply's end waits for it."""
 
-    def __init__(self, writer: RecordWriter, *, is_strict: bool, is_logging: bool = True) -> None:
+    def __init__(
+        self,
+        writer: RecordWriter,
+        *,
+        is_strict: bool,
+        is_logging: bool = True,
+        keeper: TextKeeper | None = None,
+    ) -> None:
         self._writer = writer
         self._is_strict = is_strict
         self._is_logging = is_logging
+        self._keeper = keeper or TextKeeper()
 
     async def keep(self, run: Run) -> None:
         """Keeps the exchange's record.
@@ -223,7 +235,7 @@ class Recorder:
             return
         began = time.monotonic()
         run.timings.total_s = began - run.timings.started
-        record = interaction(run)
+        record = await self._treated(run)
         try:
             await self._writer.put(record, is_durable=self._is_strict)
         except StorageError as error:
@@ -236,8 +248,18 @@ class Recorder:
         if self._is_logging:
             log_exchange(record)
 
-    async def add_twin(self, ident: str, twin: dict[str, Any]) -> None:
+    async def _treated(self, run: Run) -> InteractionRecord:
+        """The record with its texts as the policy has them kept."""
+        record, level = interaction(run), run.policy.text
+        if level == "keep":
+            return record
+        if len(run.ask.body) + _delivered_chars(run) < LONG_BYTES:
+            return self._keeper.interaction(record, level, run.names)
+        return await asyncio.to_thread(self._keeper.interaction, record, level, run.names)
+
+    async def add_twin(self, run: Run, twin: dict[str, Any]) -> None:
         """Puts a twin beside a record that was kept; one that finds none is logged as lost."""
+        ident, twin = run.id, self._keeper.twin(twin, run.policy.text, run.names)
         try:
             if await self._writer.add_twin(ident, twin):
                 return
@@ -249,10 +271,8 @@ class Recorder:
             _log.error("twin lost", extra={"id": ident, "error": error})
 
 
-def prompt_hash(messages: Any) -> str:
-    """Equal for equal conversations: SHA-256 of the canonical JSON, its first 32 hex digits."""
-    canonical = orjson.dumps(messages, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(canonical).hexdigest()[:32]
+def _delivered_chars(run: Run) -> int:
+    return sum(len(text) for texts in run.delivered.values() for text in texts)
 
 
 def interaction(run: Run) -> InteractionRecord:

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticUndefined
 
+from service.privacy.found import KINDS, Kind
+
 MIB = 1024 * 1024
 
 Action = Literal["replace", "error", "annotate", "regenerate"]
@@ -243,6 +245,11 @@ class PolicySettings(Section):
         min_length=1,
         description="Text in the place of what was vetoed.",
     )
+    text: Literal["keep", "redact", "hash", "drop"] = Field(
+        default="keep",
+        description="What is kept of texts: all; all but personal data and secrets; keyed hashes "
+        "and lengths; nothing.",
+    )
     veto: VetoSettings = Field(default_factory=VetoSettings, description="How vetoes are told.")
     regeneration: RegenerationSettings = Field(
         default_factory=RegenerationSettings, description="How a vetoed reply is asked for again."
@@ -441,6 +448,25 @@ class Access(Section):
     )
 
 
+class Privacy(Section):
+    """How texts are treated where a policy's `text` is not `keep`."""
+
+    key_env: str | None = Field(
+        default=None,
+        description="Environment variable with the secret of keyed hashes, 16 bytes or more; "
+        "`text: hash` needs it.",
+    )
+    redact: list[Kind] = Field(
+        default=list(KINDS),
+        description="What `text: redact` replaces, among `KEY`, `EMAIL`, `IBAN`, `CARD`, `IP` and "
+        "`PHONE`.",
+    )
+    phone_regions: list[Annotated[str, Field(pattern="^[A-Z]{2}$")]] = Field(
+        default=[],
+        description="Regions whose telephone numbers are known without a country code, as `US`.",
+    )
+
+
 class Logs(Section):
     """What is logged; texts and keys never are."""
 
@@ -490,6 +516,7 @@ class Settings(Section):
     scoring: Scoring = Field(default_factory=Scoring, description="The scoring model.")
     limits: Limits = Field(default_factory=Limits, description="Bounds.")
     access: Access = Field(default_factory=Access, description="Who may use the proxy.")
+    privacy: Privacy = Field(default_factory=Privacy, description="How texts are treated.")
     logs: Logs = Field(default_factory=Logs, description="What is logged.")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long is waited.")
     context_pattern: str | None = Field(

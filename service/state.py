@@ -14,6 +14,7 @@ from service.access import Access, Caller, Scope
 from service.judge import ScoringEngine
 from service.metrics import Metrics
 from service.policy import Policies
+from service.privacy.keeper import TextKeeper
 from service.routes.wire import Proxy
 from service.settings import Settings
 from service.watch.alerts import Alerts
@@ -42,6 +43,7 @@ class State:
     writer: Writer
     access: Access
     policies: Policies
+    keeper: TextKeeper
     engine: HealthyEngine | None
     proxy: Proxy
     alerts: Alerts

@@ -333,7 +333,7 @@ class Twins:
         finally:
             twin.end()
         if told is not None:
-            await self._tools.recorder.add_twin(run.id, told)
+            await self._tools.recorder.add_twin(run, told)
 
 
 def states_view(run: Run) -> bool:

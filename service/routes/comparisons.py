@@ -27,7 +27,7 @@ from service.routes.views import answer, comparison_view, ranking_view
 from service.state import State, state_of
 from storage.ids import new_id, now_us
 from storage.rankings import Place, comparisons_of
-from storage.records import ComparisonRecord
+from storage.records import ComparisonRecord, InteractionRecord
 from storage.store import UnitOfWork
 
 router = APIRouter(prefix="/v1/feedback", tags=["feedback"], responses=ERRORS)
@@ -69,7 +69,7 @@ async def _comparison(body: ComparisonBody, request: Request, caller: Caller) ->
         chosen_choice=body.chosen_choice_index,
         rejected_choice=body.rejected_choice_index,
         rater=body.rater,
-        comment=body.comment,
+        comment=state.keeper.comment(body.comment, chosen, rejected),
         key_id=caller.key_id,
         is_tie=body.is_tie,
     )
@@ -93,12 +93,12 @@ async def rank(body: RankingBody, request: Request, caller: Rater) -> Response:
     state = state_of(request)
 
     async def prepare() -> tuple[dict[str, Any], Work]:
-        tiers = await _places(state, body.ranking, caller)
+        tiers, about = await _places(state, body.ranking, caller)
         records = comparisons_of(
             tiers,
             created_us=now_us(),
             rater=body.rater,
-            comment=body.comment,
+            comment=state.keeper.comment(body.comment, *about),
             key_id=caller.key_id,
         )
 
@@ -115,12 +115,14 @@ async def rank(body: RankingBody, request: Request, caller: Rater) -> Response:
 
 async def _places(
     state: State, ranking: list[list[RankedReply]], caller: Caller
-) -> list[list[Place]]:
+) -> tuple[list[list[Place]], list[InteractionRecord]]:
+    """The places of a ranking, tier by tier, and the exchanges that it is about."""
     count = sum(map(len, ranking))
     if not 2 <= count <= MAX_RANKED:
         raise BadRequest(f"a ranking has 2 to {MAX_RANKED} replies, not {count}", param="ranking")
     found: list[list[Place]] = []
     seen: set[Place] = set()
+    about: list[InteractionRecord] = []
     for rank_at, tier in enumerate(ranking):
         found.append([])
         for at, reply in enumerate(tier):
@@ -131,8 +133,9 @@ async def _places(
             if place in seen:
                 raise BadRequest("a reply has one place in a ranking", param=where)
             seen.add(place)
+            about.append(record)
             found[-1].append(place)
-    return found
+    return found, about
 
 
 @router.get("/rankings/{id}", response_model=RankingView)

@@ -61,6 +61,7 @@ async def give_feedback(body: FeedbackBody, request: Request, caller: Rater) -> 
             key_id=caller.key_id,
             tags=tuple(body.tags),
         )
+        record = state.keeper.feedback(record, target)
 
         async def work(unit: UnitOfWork) -> None:
             await unit.feedback.add(record)

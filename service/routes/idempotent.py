@@ -1,8 +1,13 @@
-"""`Idempotency-Key`: the same request gets the same answer, and happens once."""
+"""`Idempotency-Key`: the same request gets the same answer, and happens once.
+
+Of the key its hash is kept, and of the body a hash that the key is the secret of: a short comment
+could be guessed from a plain one.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -45,10 +50,10 @@ async def once(
     if not 1 <= len(key) <= MAX_KEY_CHARS:
         raise BadRequest(f"`Idempotency-Key` has 1 to {MAX_KEY_CHARS} characters", param=HEADER)
     record = IdempotencyRecord(
-        key=key,
+        key=hashlib.sha256(key.encode()).hexdigest(),
         key_id=caller.key_id or "",
         endpoint=request.url.path,
-        body_hash=hashlib.sha256(body.model_dump_json().encode()).hexdigest(),
+        body_hash=hmac.new(key.encode(), body.model_dump_json().encode(), "sha256").hexdigest(),
         response=None,
         created_us=now_us(),
     )

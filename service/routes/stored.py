@@ -19,6 +19,7 @@ from service.errors import FairleadError, ReplyVetoed
 from service.exchange import CONTENT, Ask, Extension, Outcome, Verdict
 from service.middleware import error_headers
 from service.policy import Policy
+from service.privacy.keeper import level_of
 from service.recorder import Run
 from service.routes.wire import (
     AsgiClient,
@@ -86,7 +87,7 @@ class StoredRoute:
         )
 
     def _ask(self, made: InteractionRecord | None, body: bytes, *, is_stream: bool) -> Ask:
-        """What the reply answers, as far as that is known."""
+        """What the reply answers, as far as that is known: sealed texts say nothing of it."""
         if made is None:
             made_of: Mapping[str, Any] = {}
             extension = Extension()
@@ -95,7 +96,8 @@ class StoredRoute:
             extension = Extension(
                 user=made.user, conversation=made.conversation, tags=tuple(made.tags)
             )
-        messages = made_of.get("messages") or []
+        is_readable = made is None or level_of(made) in ("keep", "redact")
+        messages = made_of.get("messages") or [] if is_readable else []
         return Ask(
             route=self._route,
             dialect=self._dialect.name,
@@ -103,10 +105,10 @@ class StoredRoute:
             model=made.model if made else "",
             messages=messages,
             prompt=newest(read_turns(messages)),
-            context=tuple(made.context or ()) if made else (),
+            context=tuple(made.context or ()) if made and is_readable else (),
             is_stream=is_stream,
             n=made.n if made else 1,
-            tools=made_of.get("tools"),
+            tools=made_of.get("tools") if is_readable else None,
             params=made_of.get("params") or {},
             extension=extension,
             is_stored=True,

@@ -24,6 +24,7 @@ from service.judge import Judge
 from service.metrics import Metrics
 from service.middleware import BodyLimit, Outermost
 from service.policy import Policies, Policy, Rule
+from service.privacy.keeper import TextKeeper
 from service.recorder import Recorder
 from service.routes.proxy import proxied_routes
 from service.routes.wire import Proxy
@@ -99,6 +100,7 @@ class Setting:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     source_pattern: str | None = None
     draw: Callable[[], float] = random.random
+    keeper: TextKeeper = field(default_factory=TextKeeper)
 
 
 class NoKeys:
@@ -117,7 +119,7 @@ async def running(setting: Setting) -> AsyncIterator[Running]:
     await calls.start()
     targets = setting.targets or (Target("default", setting.upstream_url),)
     upstream = Router(calls, targets, meter=metrics, sleep=setting.sleep)
-    recorder = Recorder(setting.writer, is_strict=setting.is_strict)
+    recorder = Recorder(setting.writer, is_strict=setting.is_strict, keeper=setting.keeper)
     tools = TwinTools(setting.engine, upstream, recorder, metrics, setting.limits)
     twins = Twins(tools, draw=setting.draw)
     flow = Flow(
