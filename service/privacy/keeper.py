@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 from service.privacy.digests import keyed_hash
 from service.privacy.redact import Names, Redactor
 from service.privacy.treatments import Redaction, Sealing, Treatment
 from storage.records import FeedbackRecord, InteractionRecord, ScoreRecord
+from storage.textlevel import FIELD, LEVELS, TextLevel, text_level
 
 Json = Any
-Level = Literal["keep", "redact", "hash", "drop"]
-
-LEVELS: tuple[Level, ...] = get_args(Level)
-"""From the mildest to the hardest."""
-
-_FIELD = "text"
-"""Where a record's `request` says how its texts were treated; not there where they were kept."""
-
-
-def level_of(record: InteractionRecord) -> Level:
-    """How the texts of a record were treated when it was made."""
-    request = record.request if isinstance(record.request, dict) else {}
-    found = request.get(_FIELD)
-    return found if found in LEVELS else "keep"
 
 
 class TextKeeper:
@@ -36,7 +23,7 @@ class TextKeeper:
         self._key = key
 
     def interaction(
-        self, record: InteractionRecord, level: Level, names: Names
+        self, record: InteractionRecord, level: TextLevel, names: Names
     ) -> InteractionRecord:
         """The record as it may be kept; `names` are the placeholders of its exchange."""
         if level == "keep":
@@ -46,13 +33,13 @@ class TextKeeper:
         except RecursionError:
             return _treated(record, "drop", Sealing(None))
 
-    def twin(self, twin: dict[str, Any], level: Level, names: Names) -> dict[str, Any]:
+    def twin(self, twin: dict[str, Any], level: TextLevel, names: Names) -> dict[str, Any]:
         """A twin that comes after its record."""
         return twin if level == "keep" else _twin(twin, self._treatment(level, names))
 
     def feedback(self, record: FeedbackRecord, about: InteractionRecord) -> FeedbackRecord:
         """What was said of a reply, treated as the reply was."""
-        if (level := level_of(about)) == "keep":
+        if (level := text_level(about)) == "keep":
             return record
         treatment = self._treatment(level, Names())
         return replace(
@@ -63,14 +50,14 @@ class TextKeeper:
 
     def comment(self, text: str, *about: InteractionRecord) -> str:
         """What was said of several replies, treated as the hardest treated of them was."""
-        level: Level = max(map(level_of, about), key=LEVELS.index)
+        level: TextLevel = max(map(text_level, about), key=LEVELS.index)
         return text if level == "keep" else self._treatment(level, Names()).text(text) or ""
 
     def subject(self, user: str) -> str | None:
         """A person's id as an audit log may have it: keyed, None without a key."""
         return None if self._key is None else keyed_hash(f"user:{user}", self._key)
 
-    def _treatment(self, level: Level, names: Names) -> Treatment:
+    def _treatment(self, level: TextLevel, names: Names) -> Treatment:
         if level == "redact":
             return Redaction(self._redactor, names)
         if level == "hash" and self._key is None:
@@ -78,7 +65,9 @@ class TextKeeper:
         return Sealing(self._key if level == "hash" else None)
 
 
-def _treated(record: InteractionRecord, level: Level, treatment: Treatment) -> InteractionRecord:
+def _treated(
+    record: InteractionRecord, level: TextLevel, treatment: Treatment
+) -> InteractionRecord:
     request = _request(record.request or {}, level, treatment)
     return replace(
         record,
@@ -94,11 +83,13 @@ def _treated(record: InteractionRecord, level: Level, treatment: Treatment) -> I
     )
 
 
-def _request(request: Mapping[str, Json], level: Level, treatment: Treatment) -> dict[str, Json]:
+def _request(
+    request: Mapping[str, Json], level: TextLevel, treatment: Treatment
+) -> dict[str, Json]:
     seen = request.get("seen") if treatment.keeps_lengths else None
     tools = request.get("tools")
     return {
-        _FIELD: level,
+        FIELD: level,
         "messages": _each(request.get("messages"), treatment),
         "tools": _each(tools, treatment) if tools else tools,
         "params": treatment.params(request.get("params")),

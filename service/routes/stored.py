@@ -19,7 +19,6 @@ from service.errors import FairleadError, ReplyVetoed
 from service.exchange import CONTENT, Ask, Extension, Outcome, Verdict
 from service.middleware import error_headers
 from service.policy import Policy
-from service.privacy.keeper import level_of
 from service.recorder import Run
 from service.routes.wire import (
     AsgiClient,
@@ -34,6 +33,7 @@ from service.upstream import Target, choose
 from service.veto import Window
 from storage.ids import new_id, now_us
 from storage.records import InteractionRecord
+from storage.textlevel import is_readable
 
 
 class StoredRoute:
@@ -96,8 +96,8 @@ class StoredRoute:
             extension = Extension(
                 user=made.user, conversation=made.conversation, tags=tuple(made.tags)
             )
-        is_readable = made is None or level_of(made) in ("keep", "redact")
-        messages = made_of.get("messages") or [] if is_readable else []
+        is_known = made is None or is_readable(made)
+        messages = made_of.get("messages") or [] if is_known else []
         return Ask(
             route=self._route,
             dialect=self._dialect.name,
@@ -105,10 +105,10 @@ class StoredRoute:
             model=made.model if made else "",
             messages=messages,
             prompt=newest(read_turns(messages)),
-            context=tuple(made.context or ()) if made and is_readable else (),
+            context=tuple(made.context or ()) if made and is_known else (),
             is_stream=is_stream,
             n=made.n if made else 1,
-            tools=made_of.get("tools") if is_readable else None,
+            tools=made_of.get("tools") if is_known else None,
             params=made_of.get("params") or {},
             extension=extension,
             is_stored=True,

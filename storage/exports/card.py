@@ -36,6 +36,8 @@ _REASONS = {
     "per_prompt": "the prompt had as many examples as were asked for, with larger margins",
     "prompt_cap": "the prompt already had the most pairs one prompt may have",
     "replies_cap": "the prompt has more judged replies than are read",
+    "text_drop": "the policy has no texts kept (`text: drop`)",
+    "text_hash": "the policy has texts kept as hashes only (`text: hash`)",
     "thumbed_down": "a rater disliked the reply in the place of a vetoed one",
     "tied_raters": "as many raters were for as against",
     "undecided": "sources say as much for as against",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -216,3 +217,16 @@ def test_tied_preference_is_dropped_and_counted() -> None:
 
     assert list(preferences(group(*said), dropped)) == []
     assert dropped == {"tied_raters": 1}
+
+
+@pytest.mark.parametrize(("level", "count"), [("hash", 0), ("drop", 0), ("redact", 1)])
+def test_sealed_texts_are_left_out(level: str, count: int) -> None:
+    """A hash is no training text; what was redacted is."""
+    request = {**ONE.request, "text": level}
+    sealed = replace(ONE, request=request)
+    dropped: Counter[str] = Counter()
+
+    found = rated_replies(group(thumb(ONE, "up"), exchanges=(sealed,)), dropped)
+
+    assert len(found) == count
+    assert dropped == ({} if count else {f"text_{level}": 1})
