@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from storage.records import InteractionRecord
+from storage.records import InteractionRecord, Json
 
 TextLevel = Literal["keep", "redact", "hash", "drop"]
 
@@ -15,13 +15,17 @@ FIELD = "text"
 """The field of `request` that names the level; it is not there where texts were kept."""
 
 
-def text_level(record: InteractionRecord) -> TextLevel:
-    """The level of an exchange's texts."""
-    request = record.request if isinstance(record.request, dict) else {}
-    found = request.get(FIELD)
+def level_in(request: Json) -> TextLevel:
+    """The level that a stored `request` names."""
+    found = request.get(FIELD) if isinstance(request, dict) else None
     return found if found in LEVELS else "keep"
 
 
-def is_readable(record: InteractionRecord) -> bool:
-    """Whether the texts can be read: whole, or with placeholders in them."""
-    return text_level(record) in ("keep", "redact")
+def text_level(record: InteractionRecord) -> TextLevel:
+    """The level of an exchange's texts."""
+    return level_in(record.request)
+
+
+def is_readable(level: TextLevel) -> bool:
+    """Whether texts can be read: whole, or with placeholders in them."""
+    return level in ("keep", "redact")

@@ -33,7 +33,7 @@ from service.upstream import Target, choose
 from service.veto import Window
 from storage.ids import new_id, now_us
 from storage.records import InteractionRecord
-from storage.textlevel import is_readable
+from storage.textlevel import is_readable, text_level
 
 
 class StoredRoute:
@@ -96,7 +96,7 @@ class StoredRoute:
             extension = Extension(
                 user=made.user, conversation=made.conversation, tags=tuple(made.tags)
             )
-        is_known = made is None or is_readable(made)
+        is_known = made is None or is_readable(text_level(made))
         messages = made_of.get("messages") or [] if is_known else []
         return Ask(
             route=self._route,

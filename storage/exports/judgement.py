@@ -68,8 +68,8 @@ def _examine(group: PromptGroup, key: ReplyKey) -> Reply | str:
     record = group.interactions.get(key[0])
     if record is None:
         return "other_prompt_or_filtered"
-    if not is_readable(record):
-        return f"text_{text_level(record)}"
+    if not is_readable(level := text_level(record)):
+        return f"text_{level}"
     choice = _choice(record, key[1])
     if choice is None:
         return "no_such_choice"

@@ -13,6 +13,7 @@ from storage import tables
 from storage.exports.conversation import plain_text, written_text
 from storage.jsontext import short
 from storage.records import Json
+from storage.textlevel import is_readable, level_in
 
 _table = tables.interactions
 _RANDOM_FROM = 15
@@ -183,7 +184,7 @@ def _condition(where: Selection) -> ColumnElement[bool]:
 def _exchange(row: Mapping[Any, Any], risks: dict[str, float]) -> WatchedExchange:
     fields: dict[str, Any] = {name: row[name] for name in _FIGURES if name != "twin"}
     fields["timings"] = row["timings"] if isinstance(row["timings"], dict) else {}
-    if "choices" in row:
+    if "choices" in row and is_readable(level_in(row["request"])):
         fields |= {"prompt": _prompt(row["request"]), "reply": _reply(row["choices"])}
     return WatchedExchange(**fields, risks=risks, is_flip=_is_flip(row["twin"]))
 
