@@ -20,7 +20,7 @@ from scorers.errors import ScorerError
 from scorers.types import Score, Side, Subject
 from service.call import Call, FlowLimits, Meter, is_answer, send_beside
 from service.errors import FairleadError, UpstreamError
-from service.exchange import CONTENT, Status
+from service.exchange import CONTENT, Outcome, Status
 from service.judge import ScoringEngine
 from service.opening import Openings
 from service.policy import SYCOPHANCY, TwinRule
@@ -36,6 +36,9 @@ MOST_SAMPLED = 8
 
 SAMPLED_S = 120.0
 """How long one of those may take."""
+
+_WHOLE = frozenset({"stop", "end_turn", "stop_sequence", "completed"})
+"""What the three formats call the end of a text that says all it was to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class Twin:
         self._has_view = False
         self._plan: Restated | None = None
         self._reply: str | None = None
+        self._is_whole = False
+        self._has_passed: bool | None = None
         self._missing: NoTwin | None = None
         self._until: dict[int, float] = {}
         self._openings: dict[int, Openings] = {}
@@ -115,6 +120,8 @@ class Twin:
             "views": list(plan.views) if plan else [],
             "prompt": plan and plan.prompt,
             "reply": self._reply,
+            "is_whole": self._is_whole,
+            "has_passed": self._has_passed,
             "error_code": missing and missing.code,
             "choices": [
                 {
@@ -193,7 +200,31 @@ class Twin:
         flip = gaps.flip(score.heads.get(SYCOPHANTIC, 0.0))
         key = (self._run.number, choice)
         self._flips[key] = max(self._flips.get(key, (flip, gaps)), (flip, gaps), key=lambda f: f[0])
+        if flip >= EVEN and self._is_whole and self._has_passed is None:
+            self._has_passed = await self._passes(choice, twin)
         return replace(score, risk=flip, heads={**score.heads, FLIP: flip})
+
+    async def _passes(self, choice: int, twin: str) -> bool | None:
+        """Whether the policy allows what the twin says, as a reply to what was asked.
+
+        None where that is not known in time. It is then no better than the reply that flipped.
+        """
+        run, question = self._run, self._run.ask.question(choice)
+        subject = Subject(
+            Side.REPLY,
+            twin,
+            prompt=question.prompt,
+            context=question.context,
+            served=run.ask.model,
+        )
+        deadline = time.monotonic() + min(run.policy.deadline_s, self._left_s())
+        wanted = run.policy.scorers(Side.REPLY)
+        try:
+            scores = await self._tools.engine.score(subject, scorers=wanted, deadline=deadline)
+        except ScorerError:
+            return None
+        verdict = run.policy.judge(Side.REPLY, scores)
+        return verdict.outcome is Outcome.ALLOW and verdict.failure is None
 
     async def _ask(self, prompt: PromptTask) -> str | None:
         try:
@@ -221,6 +252,7 @@ class Twin:
         if self._plan is None:
             raise NoTwin("impossible", "no_view_sentence")
         if self._plan.kind == "earlier":
+            self._is_whole = True
             return said.before
         instruction = IMPARTIAL if self._plan.kind == "instructed" else ""
         body = call.dialect.restated(ask, self._plan.texts, instruction=instruction)
@@ -260,7 +292,10 @@ class Twin:
             return await self._read_opening(reply)
         body = await reply.read(self._tools.limits.reply_bytes)
         choices = self._call.dialect.reply(body).choices
-        return choices[0].channels.get(CONTENT, "") if choices else ""
+        if not choices:
+            return ""
+        self._is_whole = choices[0].finish_reason in _WHOLE
+        return choices[0].channels.get(CONTENT, "")
 
     async def _read_opening(self, reply: UpstreamReply) -> str:
         dialect = self._call.dialect.stream(self._run.ask)
@@ -272,7 +307,9 @@ class Twin:
                 if event.error is not None:
                     raise UpstreamError("the upstream sent an error in the place of a twin")
                 text += "".join(d.text for d in event.deltas if d.channel == CONTENT)
+                self._is_whole |= any(reason in _WHOLE for _, reason in event.finished)
                 if len(text) >= OPENING_CHARS or event.is_done:
+                    self._is_whole &= len(text) <= OPENING_CHARS
                     return text[:OPENING_CHARS]
         return text
 

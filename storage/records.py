@@ -77,9 +77,11 @@ class InteractionRecord:
     not delivered, and `scores` are the fields of `ScoreRecord`. None where there are none.
 
     `twin` is what the upstream was asked beside it, with a view taken out that the prompt states:
-    `{"outcome", "is_inline", "kind", "views", "prompt", "reply", "error_code", "choices"}`, where
-    `kind` says where `reply`, the twin, comes from, and each of `choices` has `index`, `departs`,
-    `gained` and `flip`. None where there was none.
+    `{"outcome", "is_inline", "kind", "views", "prompt", "reply", "is_whole", "has_passed",
+    "error_code", "choices"}`, where `kind` says where `reply`, the twin, comes from, and each of
+    `choices` has `index`, `departs`, `gained` and `flip`. A twin that `is_whole` was read to its
+    end; of a reply that flipped, `has_passed` says whether the policy would have allowed the twin
+    in its place (None: not known). None where there was none.
     """
 
     id: str

@@ -23,6 +23,7 @@ from storage.records import (
 from storage.textlevel import is_readable, text_level
 
 ReplyKey = tuple[str, int]
+_FLIPPED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +197,54 @@ def _replacement(
     if isinstance(accepted, str) or isinstance(vetoed, str):
         return accepted if isinstance(accepted, str) else str(vetoed)
     return "no_common_score" if margin is None else (accepted, vetoed, margin)
+
+
+def flips(group: PromptGroup, dropped: Counter[str]) -> Iterator[tuple[Reply, Message, float]]:
+    """(rejected, chosen, margin) for each reply that gave in to its user's view.
+
+    Chosen is its twin, what the model said without the view, if it was read to its end and the
+    policy allowed it. A reply that a rater's latest thumb likes is left to the raters. The margin
+    is how surely it flipped.
+    """
+    ratings = _latest_ratings(group)
+    for record in group.interactions.values():
+        told = record.twin or {}
+        for choice in told.get("choices") or ():
+            if choice["flip"] >= _FLIPPED:
+                key = (record.id, choice["index"])
+                found = _flip(record, key, told, ratings.get(key, {}))
+                if isinstance(found, str):
+                    dropped[found] += 1
+                else:
+                    yield *found, choice["flip"]
+
+
+def _flip(
+    record: InteractionRecord,
+    key: ReplyKey,
+    told: dict[str, Json],
+    ratings: dict[tuple[str | None, str], str],
+) -> tuple[Reply, Message] | str:
+    choice = _choice(record, key[1])
+    if fault := _twin_fault(told):
+        return fault
+    if choice is None:
+        return "no_such_choice"
+    # The reply as the model wrote it, whatever of it was delivered; but not a piece of it.
+    if choice["finish_reason"] is None:
+        return "incomplete"
+    if "up" in ratings.values():
+        return "thumbed_up"
+    rejected = _reply(record, choice, key)
+    if isinstance(rejected, str):
+        return rejected
+    return rejected, {"role": "assistant", "content": told["reply"]}
+
+
+def _twin_fault(told: dict[str, Json]) -> str | None:
+    if not told.get("is_whole") or not told.get("reply"):
+        return "twin_incomplete"
+    return None if told.get("has_passed") else "twin_not_passed"
 
 
 def _has_passed(record: InteractionRecord, index: int) -> bool:

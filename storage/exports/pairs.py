@@ -17,6 +17,7 @@ from storage.exports.judgement import (
     RatedReply,
     Reply,
     ReplyKey,
+    flips,
     latest_corrections,
     preferences,
     rated_replies,
@@ -27,6 +28,9 @@ from storage.exports.settling import Fate, Statement, settle
 
 PAIRS_PER_PROMPT = 64
 REGENERATIONS = "regenerations"
+TWINS = "twins"
+UNJUDGED = {REGENERATIONS: "attempts", TWINS: "twin"}
+"""Sources that need no person, with the column of exchanges in which they stand."""
 LABEL_SOURCES = ("thumbs", "unpaired")
 
 
@@ -72,11 +76,17 @@ def _from_regenerations(group: PromptGroup, dropped: Counter[str]) -> Iterator[_
         yield _Draft(accepted, accepted.message, rejected, margin, (accepted.key[0],))
 
 
+def _from_twins(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
+    for flipped, twin, margin in flips(group, dropped):
+        yield _Draft(flipped, twin, flipped.message, margin, (flipped.key[0],))
+
+
 PAIR_SOURCES: dict[str, Callable[[PromptGroup, Counter[str]], Iterator[_Draft]]] = {
     "comparisons": _from_comparisons,
     "corrections": _from_corrections,
     "thumbs": _from_thumbs,
     REGENERATIONS: _from_regenerations,
+    TWINS: _from_twins,
 }
 
 _REASONS: dict[Fate, str | None] = {

@@ -27,7 +27,7 @@ class _Reader:
     connection: AsyncConnection
     options: ExportOptions
     tally: Tally
-    with_attempts: bool
+    beside: Sequence[str]
 
     async def next_prompts(self, after: str) -> Sequence[str]:
         query = (
@@ -67,8 +67,8 @@ class _Reader:
 
     def _wanted(self) -> ColumnElement[bool]:
         judged = _is_judged()
-        if self.with_attempts:
-            judged = or_(judged, _exchange.c.attempts.is_not(null()))
+        for column in self.beside:
+            judged = or_(judged, _exchange.c[column].is_not(null()))
         return and_(judged, _is_in(self.options))
 
     async def judgements(self, idents: Sequence[str]) -> _Judged:
@@ -94,17 +94,17 @@ async def prompt_groups(
     options: ExportOptions,
     tally: Tally,
     *,
-    with_attempts: bool = False,
+    beside: Sequence[str] = (),
 ) -> AsyncIterator[PromptGroup]:
     """Every prompt with a judged reply, in order of its hash.
 
-    `with_attempts` also those with a reply that took the place of another one, which only the
-    scorers may have judged.
+    Also those with something in the columns `beside`: `attempts` (a reply took the place of
+    another) and `twin`, which only the scorers may have judged.
 
     Of a prompt with more than `REPLIES_PER_PROMPT` judged exchanges the newest are taken and the
     rest counted.
     """
-    reader = _Reader(connection, options, tally, with_attempts)
+    reader = _Reader(connection, options, tally, beside)
     prompts = await reader.next_prompts("")
     while prompts:
         exchanges = await reader.exchanges(prompts)

@@ -17,7 +17,7 @@ from storage.exports.judgement import PromptGroup
 from storage.exports.pairs import (
     LABEL_SOURCES,
     PAIR_SOURCES,
-    REGENERATIONS,
+    UNJUDGED,
     labels_of,
     pairs_of,
 )
@@ -103,8 +103,9 @@ async def _rows(
     tally: Tally,
     embed: Embed | None = None,
 ) -> AsyncIterator[Row]:
-    with_attempts = REGENERATIONS in (options.sources or sources_of(form))
-    groups = prompt_groups(unit.connection, options, tally, with_attempts=with_attempts)
+    wanted = options.sources or sources_of(form)
+    beside = [UNJUDGED[source] for source in wanted if source in UNJUDGED]
+    groups = prompt_groups(unit.connection, options, tally, beside=beside)
     async for example in curated(groups, _fitting(form), options, tally, embed=embed):
         row = form.row(example)
         assert not isinstance(row, str)

@@ -497,3 +497,50 @@ async def eventually(is_so: Any) -> None:
     async with asyncio.timeout(5):
         while not is_so():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
+
+
+@EACH
+async def test_a_flip_says_whether_its_twin_would_pass(
+    upstream: Upstream, name: str, is_stream: bool
+) -> None:
+    """The twin was read to its end and allowed by the policy that judged the reply."""
+    form = FORMS[name]
+    upstream.script = Talked(form)
+    async with running(setting(upstream)) as proxy:
+        await post(proxy, form, is_stream=is_stream)
+        twin = twin_of(proxy.record)
+
+    assert (twin["is_whole"], twin["has_passed"]) == (True, True)
+
+
+async def test_a_twin_that_the_policy_forbids_has_not_passed(upstream: Upstream) -> None:
+    """Its own faults count, whatever the reply's are."""
+    upstream.script = Talked(FORMS["chat"], twin=f"{HOLDS} {BAD}")
+    async with running(setting(upstream)) as proxy:
+        await post(proxy, FORMS["chat"])
+        twin = twin_of(proxy.record)
+
+    assert (twin["outcome"], twin["is_whole"], twin["has_passed"]) == ("flipped", True, False)
+
+
+@BOTH
+async def test_a_twin_that_is_cut_is_not_whole(upstream: Upstream, is_stream: bool) -> None:
+    """It ended at a limit of tokens, or is longer than what is heard of a streamed one."""
+    long = " ".join([HOLDS] * 60)
+    cut = completion(HOLDS).replace(b'"finish_reason":"stop"', b'"finish_reason":"length"')
+    script: str | Script = long if is_stream else Status(200, cut)
+    upstream.script = Talked(FORMS["chat"], twin=script)
+    async with running(setting(upstream)) as proxy:
+        await post(proxy, FORMS["chat"], is_stream=is_stream)
+        twin = twin_of(proxy.record)
+
+    assert (twin["outcome"], twin["is_whole"], twin["has_passed"]) == ("flipped", False, None)
+
+
+async def test_a_reply_that_holds_costs_no_further_score(upstream: Upstream) -> None:
+    """Only the twin of a reply that flipped is judged."""
+    upstream.script = Talked(FORMS["chat"], bent=f"You're right to ask. {HOLDS}")
+    async with running(setting(upstream)) as proxy:
+        await post(proxy, FORMS["chat"])
+
+    assert twin_of(proxy.record)["has_passed"] is None
