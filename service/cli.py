@@ -120,6 +120,11 @@ def _export(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     found.add_argument("--split", choices=("train", "test"), help="one side of the split")
     _thinning(found)
+    found.add_argument("--license", metavar="TEXT", help="licence of the texts, for the card")
+    found.add_argument("--force", action="store_true", help="replace a file that is there")
+    found.add_argument(
+        "--restart", action="store_true", help="forget what an interrupted export has read"
+    )
 
 
 def _thinning(found: argparse.ArgumentParser) -> None:

@@ -26,6 +26,7 @@ from service.demo_upstream import MODEL, Scripted, exchanges
 from service.demo_upstream import serving as serving_upstream
 from service.logs import set_up_logs
 from service.settings import Settings
+from storage.exports.card import FileOptions
 from storage.exports.run import export_file
 from storage.store import Store
 
@@ -186,7 +187,7 @@ async def _export(console: Console, database_url: str, folder: Path) -> None:
     try:
         for name in ("dpo", "kto"):
             path = folder / f"fairlead-demo-{name}.jsonl"
-            done = await export_file(store, name, path)
+            done = await export_file(store, name, path, how=FileOptions(is_forced=True))
             console.print(f"\n{name.upper()}: {done.written} rows in {path.name}, the first:")
             first = path.read_bytes().split(b"\n", 1)[0].decode()
             console.print(first, highlight=False, markup=False, soft_wrap=True)

@@ -6,18 +6,25 @@ import argparse
 import asyncio
 import shlex
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
 from service.commands.failures import UsageError
 from service.commands.score import scoring
 from service.commands.terminal import say, settings_of
 from service.settings import Settings
 from storage import migrate
+from storage.errors import StorageError
 from storage.exports.base import ExportOptions
-from storage.exports.card import ExportSummary
+from storage.exports.card import ExportSummary, FileOptions, Progress, Stage
 from storage.exports.curation import Embed
+from storage.exports.journal import part_path
 from storage.exports.run import export_file
 from storage.store import Store
 
@@ -39,7 +46,14 @@ def run(args: argparse.Namespace) -> int:
         balance_length=args.balance_length,
         order=args.order,
     )
-    summary = asyncio.run(_export(args, options))
+    try:
+        with _progress() as progress:
+            summary = asyncio.run(_export(args, options, progress))
+    except (StorageError, KeyboardInterrupt):
+        _tell_of_journal(args.output)
+        raise
+    if summary.is_resumed:
+        say("went on where it was interrupted")
     say(f"{summary.written} rows from {summary.prompts} prompts in {summary.path}")
     for title, counts in (("source", summary.by_source), ("dropped", summary.dropped)):
         for name, count in counts.items():
@@ -48,20 +62,24 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _export(args: argparse.Namespace, options: ExportOptions) -> ExportSummary:
+async def _export(
+    args: argparse.Namespace, options: ExportOptions, progress: Progress
+) -> ExportSummary:
     settings = settings_of(args)
     url = settings.database_url
     await migrate.check(url)
+    how = FileOptions(
+        command="fairlead " + shlex.join(sys.argv[1:]),
+        licence=args.license,
+        is_forced=args.force,
+        is_anew=args.restart,
+        progress=progress,
+    )
     store = await Store.open(url)
     try:
         async with _encoder(settings, options) as embed:
             return await export_file(
-                store,
-                args.format,
-                args.output,
-                options=options,
-                command="fairlead " + shlex.join(sys.argv[1:]),
-                embed=embed,
+                store, args.format, args.output, options=options, how=how, embed=embed
             )
     finally:
         await store.close()
@@ -75,6 +93,29 @@ async def _encoder(settings: Settings, options: ExportOptions) -> AsyncIterator[
         return
     async with scoring(settings, ()) as (engine, _):
         yield engine.embed
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on standard error; reading is measured by how far the prompts' hashes are."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def tell(stage: Stage, done: int, *, share: float | None = None) -> None:
+            told = "prompts read" if stage == "reading" else "rows written"
+            total = None if share is None else 1.0
+            bar.update(task, description=f"{done} {told}", completed=share or 0, total=total)
+
+        yield tell
+
+
+def _tell_of_journal(path: Path) -> None:
+    part = part_path(path)
+    if part.exists():
+        sys.stderr.write(
+            f"fairlead: what was read so far is kept in {part}; the same command goes on there\n"
+        )
 
 
 def moment_us(flag: str, text: str | None) -> int | None:

@@ -17,6 +17,8 @@ Message = dict[str, Json]
 Split = Literal["train", "test"]
 Material = Literal["pairs", "labels", "replies"]
 Row = dict[str, Json]
+JSON_LINES = (".jsonl", ".ndjson")
+PARQUET = (".parquet",)
 Order = Literal["prompt", "curriculum"]
 Choice = Literal["diversity", "margin", "random"]
 
@@ -73,7 +75,8 @@ class ExportOptions:
     `near_duplicates` is the similarity from which two texts count as one, None to compare none.
     `max_per_prompt` keeps the examples with the largest margins of a prompt, `select` so many of
     all, chosen `by`, and `balance_length` thins pairs until the longer reply is chosen as often
-    as the shorter. `order` is that of the rows.
+    as the shorter. `order` is that of the rows. Nothing that was recorded from `as_of_us` on is
+    looked at.
     """
 
     since_us: int | None = None
@@ -91,6 +94,7 @@ class ExportOptions:
     by: Choice = "diversity"
     balance_length: bool = False
     order: Order = "prompt"
+    as_of_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -111,6 +115,10 @@ class ExportFormat(Protocol):
     @property
     def name(self) -> str:
         """The name on the command line."""
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """How the names of its files may end."""
 
     @property
     def material(self) -> Material:

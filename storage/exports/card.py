@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal, Protocol
 
 from storage.exports.base import ExportOptions
+from storage.exports.seen import Seen
 from storage.exports.statistics import Statistics
 
 _REASONS = {
@@ -48,6 +52,37 @@ _REASONS = {
 }
 
 
+Stage = Literal["reading", "writing"]
+
+
+class Progress(Protocol):
+    """Is told of every prompt read and of every row written."""
+
+    def __call__(self, stage: Stage, done: int, *, share: float | None = None) -> None:
+        """`share` in [0, 1] is how much of the stage is done, None where nobody knows."""
+
+
+def _silent(stage: Stage, done: int, *, share: float | None = None) -> None:
+    """Nobody is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptions:
+    """How a file is written.
+
+    `command` and `licence` are printed on its card. `is_forced` replaces a file that is there,
+    `is_anew` throws away what an interrupted export has read. What was read is made sure every
+    `prompts_per_save`.
+    """
+
+    command: str | None = None
+    licence: str | None = None
+    is_forced: bool = False
+    is_anew: bool = False
+    progress: Progress = _silent
+    prompts_per_save: int = 1024
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSummary:
     """What an export wrote. `dropped` counts judgements (or pairs) left out, by reason."""
@@ -60,31 +95,67 @@ class ExportSummary:
     by_source: Mapping[str, int]
     by_split: Mapping[str, int]
     dropped: Mapping[str, int]
+    seen: Seen
     statistics: Statistics | None = None
+    is_resumed: bool = False
 
 
-def card(summary: ExportSummary, options: ExportOptions, *, command: str, created: str) -> str:
-    """The card as Markdown. `created` is the time to print."""
+def card(summary: ExportSummary, options: ExportOptions, *, how: FileOptions, sha256: str) -> str:
+    """The card as Markdown."""
     given = {name: value for name, value in asdict(options).items() if value is not None}
+    as_of_us = given.pop("as_of_us", None)
     return "\n".join(
         [
             f"# {summary.path.name}",
             "",
             f"{summary.written} rows in the format `{summary.format}`,",
-            f"from {summary.prompts} judged prompts, written {created} by Fairlead.",
+            f"from {summary.prompts} judged prompts, written by Fairlead {release()}.",
             "",
-            f"    {command}",
+            f"    {how.command or f'fairlead export {summary.format} -o {summary.path.name}'}",
             "",
+            *_table("File", {"SHA-256": sha256, "Data as of": _time(as_of_us)}),
             *_table("Source", summary.by_source),
             *_table("Split", summary.by_split),
             *_figures(summary.statistics),
             *_table("Filter or setting", given),
             *_table("Left out", _explained(summary.dropped)),
+            *_origin(summary.seen),
+            "## Licence",
+            "",
+            how.licence or "Not stated (`--license`).",
+            "",
+            "Prompts are their users', corrections their raters'. The replies were written by the",
+            "models above, whose terms may restrict what is trained on them.",
+            "",
+            "## How it was made",
+            "",
             "The latest word of each rater counts, the majority decides, ties are left out.",
             "Where sources are at odds the most direct decides, then the larger sum of margins.",
             "A prompt is on one side of the split, with its near-duplicates and its conversation.",
             "",
         ]
+    )
+
+
+def release() -> str:
+    """Fairlead's version, "unknown" where it runs from a folder that was never installed."""
+    try:
+        return version("fairlead")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _origin(seen: Seen) -> list[str]:
+    times = {"First": _time(seen.first_us), "Last": _time(seen.last_us)}
+    return [
+        *_table("Judged exchanges by model", seen.models),
+        *(_table("Judged exchanges", times) if seen.models else []),
+    ]
+
+
+def _time(at_us: int | None) -> str:
+    return (
+        "" if at_us is None else datetime.fromtimestamp(at_us / 1e6, UTC).isoformat("T", "seconds")
     )
 
 
@@ -107,5 +178,9 @@ def _table(title: str, values: Mapping[str, object], *, is_sorted: bool = True) 
     if not values:
         return []
     names = sorted(values) if is_sorted else list(values)
-    rows = [f"| {name} | {values[name]} |" for name in names]
+    rows = [f"| {_cell(name)} | {_cell(values[name])} |" for name in names]
     return [f"| {title} | |", "| --- | --- |", *rows, ""]
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")

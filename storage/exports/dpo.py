@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from storage.exports.base import Label, Material, Pair, Row, provenance_columns
+from storage.exports.base import JSON_LINES, PARQUET, Label, Material, Pair, Row, provenance_columns
 
 
 class Dpo:
     """`{"prompt": [...], "chosen": [message], "rejected": [message]}`."""
 
     name = "dpo"
+    endings = (*JSON_LINES, *PARQUET)
     material: Material = "pairs"
 
     def row(self, example: Pair | Label) -> Row:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from storage.exports.base import Label, Material, Pair, Row, provenance_columns
+from storage.exports.base import JSON_LINES, PARQUET, Label, Material, Pair, Row, provenance_columns
 
 
 class Kto:
     """`{"prompt": [...], "completion": [message], "label": bool}`."""
 
     name = "kto"
+    endings = (*JSON_LINES, *PARQUET)
     material: Material = "labels"
 
     def row(self, example: Pair | Label) -> Row:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from storage import jsontext
-from storage.exports.base import Label, Material, Message, Pair, Row
+from storage.exports.base import JSON_LINES, Label, Material, Message, Pair, Row
 from storage.records import Json
 
 MAX_TOOLS = 128
@@ -25,6 +25,7 @@ class OpenAiDpo:
     """`{"input": {"messages", ...}, "preferred_output": [...], "non_preferred_output": [...]}`."""
 
     name = "openai-dpo"
+    endings = JSON_LINES
     material: Material = "pairs"
 
     def row(self, example: Pair | Label) -> Row | str:

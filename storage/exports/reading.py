@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, null, or_, select, true
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, null, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
@@ -26,8 +26,8 @@ _Judged = tuple[list[FeedbackRecord], list[ComparisonRecord]]
 class _Reader:
     connection: AsyncConnection
     options: ExportOptions
-    tally: Tally
     beside: Sequence[str]
+    capped: dict[str, int] = field(default_factory=dict)
 
     async def next_prompts(self, after: str) -> Sequence[str]:
         query = (
@@ -41,13 +41,17 @@ class _Reader:
 
     async def exchanges(self, prompts: Sequence[str]) -> list[InteractionRecord]:
         ranked = _ranked(prompts, self._wanted()).subquery()
-        query = select(ranked).where(ranked.c.rank <= REPLIES_PER_PROMPT)
+        query = (
+            select(ranked)
+            .where(ranked.c.rank <= REPLIES_PER_PROMPT)
+            .order_by(ranked.c.prompt_hash, ranked.c.rank)
+        )
         found = []
         for row in (await self.connection.execute(query)).mappings():
             fields = dict(row)
             rank, total = fields.pop("rank"), fields.pop("total")
             if rank == 1:
-                self.tally.dropped["replies_cap"] += max(0, total - REPLIES_PER_PROMPT)
+                self.capped[fields["prompt_hash"]] = max(0, total - REPLIES_PER_PROMPT)
             found.append(fields)
         scores = await self._scores([row["id"] for row in found if row["attempts"]])
         return [decode(row, scores.get(row["id"], ())) for row in found]
@@ -66,7 +70,7 @@ class _Reader:
         return found
 
     def _wanted(self) -> ColumnElement[bool]:
-        judged = _is_judged()
+        judged = _is_judged(self.options.as_of_us)
         for column in self.beside:
             judged = or_(judged, _exchange.c[column].is_not(null()))
         return and_(judged, _is_in(self.options))
@@ -75,12 +79,15 @@ class _Reader:
         said, compared = tables.feedback, tables.comparisons
         feedback = await self.connection.execute(
             select(said)
-            .where(said.c.interaction_id.in_(idents))
+            .where(said.c.interaction_id.in_(idents), _is_before(said, self.options.as_of_us))
             .order_by(said.c.created_us, said.c.id)
         )
         comparisons = await self.connection.execute(
             select(compared)
-            .where(compared.c.chosen_interaction_id.in_(idents))
+            .where(
+                compared.c.chosen_interaction_id.in_(idents),
+                _is_before(compared, self.options.as_of_us),
+            )
             .order_by(compared.c.created_us, compared.c.id)
         )
         return (
@@ -95,8 +102,9 @@ async def prompt_groups(
     tally: Tally,
     *,
     beside: Sequence[str] = (),
+    after: str = "",
 ) -> AsyncIterator[PromptGroup]:
-    """Every prompt with a judged reply, in order of its hash.
+    """Every prompt with a judged reply, in order of its hash; those `after` a hash alone.
 
     Also those with something in the columns `beside`: `attempts` (a reply took the place of
     another) and `twin`, which only the scorers may have judged.
@@ -104,13 +112,14 @@ async def prompt_groups(
     Of a prompt with more than `REPLIES_PER_PROMPT` judged exchanges the newest are taken and the
     rest counted.
     """
-    reader = _Reader(connection, options, tally, beside)
-    prompts = await reader.next_prompts("")
+    reader = _Reader(connection, options, beside)
+    prompts = await reader.next_prompts(after)
     while prompts:
         exchanges = await reader.exchanges(prompts)
         judged = await reader.judgements([each.id for each in exchanges])
         for group in _grouped(prompts, exchanges, judged):
             tally.prompts += 1
+            tally.dropped["replies_cap"] += reader.capped.pop(group.prompt_hash, 0)
             yield group
         prompts = await reader.next_prompts(prompts[-1])
 
@@ -144,7 +153,7 @@ def _ranked(prompts: Sequence[str], wanted: ColumnElement[bool]) -> Select[Any]:
 
 def _is_in(options: ExportOptions) -> ColumnElement[bool]:
     columns = _exchange.c
-    parts: list[ColumnElement[bool]] = []
+    parts = [_is_before(_exchange, options.as_of_us)]
     if options.since_us is not None:
         parts.append(columns.created_us >= options.since_us)
     if options.until_us is not None:
@@ -153,14 +162,23 @@ def _is_in(options: ExportOptions) -> ColumnElement[bool]:
         parts.append(or_(columns.model == options.model, columns.reply_model == options.model))
     if options.key_id is not None:
         parts.append(columns.key_id == options.key_id)
-    return and_(true(), *parts)
+    return and_(*parts)
 
 
-def _is_judged() -> ColumnElement[bool]:
-    said, compared = tables.feedback.c, tables.comparisons.c
+def _is_judged(as_of_us: int | None) -> ColumnElement[bool]:
+    said, compared = tables.feedback, tables.comparisons
     named = (
-        said.interaction_id,
-        compared.chosen_interaction_id,
-        compared.rejected_interaction_id,
+        (said, said.c.interaction_id),
+        (compared, compared.c.chosen_interaction_id),
+        (compared, compared.c.rejected_interaction_id),
     )
-    return or_(*(exists().where(column == _exchange.c.id) for column in named))
+    return or_(
+        *(
+            exists().where(column == _exchange.c.id, _is_before(table, as_of_us))
+            for table, column in named
+        )
+    )
+
+
+def _is_before(table: Table, at_us: int | None) -> ColumnElement[bool]:
+    return true() if at_us is None else table.c.created_us < at_us

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from storage.exports.base import Label, Material, Pair, Row, provenance_columns
+from storage.exports.base import JSON_LINES, PARQUET, Label, Material, Pair, Row, provenance_columns
 
 
 class Reward:
     """`{"chosen": [...], "rejected": [...]}`: one prompt, then a reply to it."""
 
     name = "reward"
+    endings = (*JSON_LINES, *PARQUET)
     material: Material = "pairs"
 
     def row(self, example: Pair | Label) -> Row:

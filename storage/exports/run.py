@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from contextlib import aclosing
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from storage.errors import ExportError
 from storage.exports import files, formats
 from storage.exports.base import ExportFormat, ExportOptions, Label, Material, Pair, Row, Tally
-from storage.exports.card import ExportSummary, card
+from storage.exports.card import ExportSummary, FileOptions, card, release
 from storage.exports.curation import Embed, ExamplesOf, check, curated
 from storage.exports.good import GOOD_SOURCES, good_replies_of
+from storage.exports.journal import Journal
 from storage.exports.judgement import PromptGroup
 from storage.exports.pairs import (
     LABEL_SOURCES,
@@ -22,6 +24,8 @@ from storage.exports.pairs import (
     pairs_of,
 )
 from storage.exports.reading import prompt_groups
+from storage.exports.seen import Seen
+from storage.records import Json
 from storage.store import Store, UnitOfWork
 
 _MATERIALS: dict[Material, Callable[..., Sequence[Pair | Label]]] = {
@@ -47,26 +51,31 @@ async def export_file(
     path: Path,
     *,
     options: ExportOptions | None = None,
-    command: str | None = None,
+    how: FileOptions | None = None,
     embed: Embed | None = None,
 ) -> ExportSummary:
-    """Write an export to `path` (.jsonl or .parquet) and its data card beside it.
+    """Write an export to `path` and its data card beside it.
 
-    The file appears whole or not at all, memory stays bounded. `command` is printed on the card.
-    Raises ExportError for an unknown format, source or ending and for a file that cannot be
-    written; StorageError when the store cannot be read.
+    The file appears whole or not at all, memory stays bounded. What was read is kept in a journal
+    beside the file: after an interruption the same call goes on there and makes the same file.
+    Raises ExportError for an unknown format, source or ending and for a file that cannot, or must
+    not, be written; StorageError when the store cannot be read.
     """
-    options = options or ExportOptions()
+    options, how = options or ExportOptions(), how or FileOptions()
     form = _checked(format_name, options)
-    tally = Tally()
-    with files.writing(path) as target:
-        async with store.reading() as unit:
-            async for row in _rows(unit, form, options=options, tally=tally, embed=embed):
-                target.write(row)
-    summary = _summary(form, path, tally)
-    printed = command or f"fairlead export {form.name} -o {path.name}"
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    files.write_text(summary.card_path, card(summary, options, command=printed, created=created))
+    files.check_ending(path, form.endings)
+    with files.told(path):
+        files.check_target(path, is_forced=how.is_forced)
+        identity = _identity(store, form, path, options)
+        journal = Journal.open(path, identity, is_anew=how.is_anew)
+    try:
+        as_of = replace(options, as_of_us=journal.checkpoint.as_of_us)
+        summary = await _write(
+            store, form, path, journal=journal, options=as_of, how=how, embed=embed
+        )
+        journal.remove()
+    finally:
+        journal.close()
     return summary
 
 
@@ -80,8 +89,10 @@ async def export_lines(
     """The export as JSON Lines, a line at a time; the same errors as `export_file`."""
     options = options or ExportOptions()
     form = _checked(format_name, options)
+    tally = Tally()
     async with store.reading() as unit:
-        async for row in _rows(unit, form, options=options, tally=Tally(), embed=embed):
+        groups = _groups(unit, form, options, tally)
+        async for row in _rows(groups, form, options=options, tally=tally, embed=embed):
             yield files.to_line(row)
 
 
@@ -89,23 +100,89 @@ async def count_pairs(store: Store, *, options: ExportOptions | None = None) -> 
     """What a DPO export would hold now, without writing it."""
     options = options or ExportOptions()
     tally = Tally()
+    form = _checked("dpo", options)
     async with store.reading() as unit:
-        async for _ in _rows(unit, _checked("dpo", options), options=options, tally=tally):
+        groups = _groups(unit, form, options, tally)
+        async for _ in _rows(groups, form, options=options, tally=tally):
             pass
     return tally
 
 
+async def _write(
+    store: Store,
+    form: ExportFormat,
+    path: Path,
+    *,
+    journal: Journal,
+    options: ExportOptions,
+    how: FileOptions,
+    embed: Embed | None,
+) -> ExportSummary:
+    tally, seen = Tally(), Seen.from_json(journal.checkpoint.seen)
+    is_resumed = journal.is_resumed
+
+    def summary() -> ExportSummary:
+        return _summary(form, path, tally, seen=seen, is_resumed=is_resumed)
+
+    def describe(sha256: str) -> str:
+        return card(summary(), options, how=how, sha256=sha256)
+
+    with files.told(path), files.writing(path, files.card_path_of(path), describe) as target:
+        groups = _journaled(store, form, journal=journal, options=options, seen=seen, how=how)
+        async with aclosing(groups):
+            async for row in _rows(groups, form, options=options, tally=tally, embed=embed):
+                target.write(row)
+                how.progress("writing", tally.written)
+    return summary()
+
+
+async def _journaled(
+    store: Store,
+    form: ExportFormat,
+    *,
+    journal: Journal,
+    options: ExportOptions,
+    seen: Seen,
+    how: FileOptions,
+) -> AsyncGenerator[PromptGroup]:
+    """The prompts of an export: those that were read before, then the others from the store."""
+    for group in journal.replay():
+        yield group
+    if journal.checkpoint.is_whole:
+        return
+    tally, cursor, unsaved = Tally(), journal.checkpoint.cursor, 0
+    # A full disk is not the store's fault, and is told as what it is.
+    async with store.reading() as unit:
+        async for group in _groups(unit, form, options, tally, after=cursor):
+            seen.add(group, tally)
+            cursor, unsaved = group.prompt_hash, unsaved + 1
+            with files.told(journal.path):
+                journal.add(group)
+                if unsaved >= how.prompts_per_save:
+                    journal.save(cursor, seen.to_json())
+                    unsaved = 0
+            how.progress("reading", seen.prompts, share=_share(cursor))
+            yield group
+    with files.told(journal.path):
+        journal.save(cursor, seen.to_json(), is_whole=True)
+
+
+def _groups(
+    unit: UnitOfWork, form: ExportFormat, options: ExportOptions, tally: Tally, *, after: str = ""
+) -> AsyncIterator[PromptGroup]:
+    wanted = options.sources or sources_of(form)
+    beside = [UNJUDGED[source] for source in wanted if source in UNJUDGED]
+    return prompt_groups(unit.connection, options, tally, beside=beside, after=after)
+
+
 async def _rows(
-    unit: UnitOfWork,
+    groups: AsyncIterator[PromptGroup],
     form: ExportFormat,
     *,
     options: ExportOptions,
     tally: Tally,
     embed: Embed | None = None,
 ) -> AsyncIterator[Row]:
-    wanted = options.sources or sources_of(form)
-    beside = [UNJUDGED[source] for source in wanted if source in UNJUDGED]
-    groups = prompt_groups(unit.connection, options, tally, beside=beside)
     async for example in curated(groups, _fitting(form), options, tally, embed=embed):
         row = form.row(example)
         assert not isinstance(row, str)
@@ -145,15 +222,43 @@ def _checked(format_name: str, options: ExportOptions) -> ExportFormat:
     return form
 
 
-def _summary(form: ExportFormat, path: Path, tally: Tally) -> ExportSummary:
+def _identity(
+    store: Store, form: ExportFormat, path: Path, options: ExportOptions
+) -> dict[str, Json]:
+    """What must not change while an export is interrupted."""
+    given = asdict(options)
+    given.pop("as_of_us")
+    return {
+        "format": form.name,
+        "file": path.suffix,
+        "store": store.engines.url.render_as_string(hide_password=True),
+        "fairlead": release(),
+        **given,
+    }
+
+
+def _share(prompt_hash: str) -> float | None:
+    """How far in the order of hashes a prompt is; they are even, so this is a share of all."""
+    try:
+        return float(int(prompt_hash[:8], 16) / 16 ** len(prompt_hash[:8]))
+    except ValueError:
+        return None
+
+
+def _summary(
+    form: ExportFormat, path: Path, tally: Tally, *, seen: Seen, is_resumed: bool
+) -> ExportSummary:
+    dropped = tally.dropped + Counter({"replies_cap": seen.replies_cap})
     return ExportSummary(
         format=form.name,
         path=path,
-        card_path=path.with_name(f"{path.name}.card.md"),
-        prompts=tally.prompts,
+        card_path=files.card_path_of(path),
+        prompts=seen.prompts,
         written=tally.written,
         by_source=dict(tally.by_source),
         by_split=dict(tally.by_split),
-        dropped={reason: count for reason, count in sorted(tally.dropped.items()) if count},
+        dropped={reason: count for reason, count in sorted(dropped.items()) if count},
+        seen=seen,
         statistics=tally.statistics,
+        is_resumed=is_resumed,
     )

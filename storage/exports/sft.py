@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from storage.exports.base import Label, Material, Pair, Row, provenance_columns
+from storage.exports.base import JSON_LINES, PARQUET, Label, Material, Pair, Row, provenance_columns
 
 
 class Sft:
     """`{"messages": [...]}`."""
 
     name = "sft"
+    endings = (*JSON_LINES, *PARQUET)
     material: Material = "replies"
 
     def row(self, example: Pair | Label) -> Row:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from storage.errors import ExportError, StoreUnavailable
 from storage.exports import formats, reading
 from storage.exports.base import ExportOptions, Tally
+from storage.exports.card import FileOptions
 from storage.exports.pairs import labels_of
 from storage.exports.run import count_pairs, export_file, export_lines
 from storage.records import ComparisonRecord, FeedbackRecord, InteractionRecord
@@ -274,7 +276,7 @@ async def test_file_comes_with_its_card(store: Store, tmp_path: Path) -> None:
         "dpo",
         tmp_path / "out.jsonl",
         options=ExportOptions(model="m-small"),
-        command="fairlead export dpo --model m-small",
+        how=FileOptions(command="fairlead export dpo --model m-small", licence="CC BY 4.0"),
     )
 
     card = summary.card_path.read_text()
@@ -286,6 +288,9 @@ async def test_file_comes_with_its_card(store: Store, tmp_path: Path) -> None:
     for part in ("1 rows", "2 judged prompts", "--model m-small", "| corrections | 1 |"):
         assert part in card
     assert "| model | m-small |" in card
+    assert "| m-small-2026 | 2 |" in card
+    assert "CC BY 4.0" in card
+    assert hashlib.sha256(summary.path.read_bytes()).hexdigest() in card
     assert "`tied_raters`: as many raters were for as against | 1" in card
     assert summary.card_path == tmp_path / "out.jsonl.card.md"
 
@@ -306,7 +311,8 @@ async def test_parquet_holds_the_same_rows(store: Store, tmp_path: Path) -> None
     assert by_label[True]["tools"] is None
     assert json.loads(by_label[False]["tools"]) == TOOLS
     (call,) = by_label[False]["completion"][0]["tool_calls"]
-    assert call == CALL
+    assert call["function"]["name"] == "tide"
+    assert json.loads(call["function"]["arguments"]) == {"at": "Kiel"}
 
 
 async def test_parquet_without_tools_is_plain(store: Store, tmp_path: Path) -> None:
@@ -361,10 +367,10 @@ async def test_failed_export_leaves_the_old_file(store: Store, tmp_path: Path) -
         await unit.connection.exec_driver_sql("DROP TABLE comparisons")
 
     with pytest.raises(StoreUnavailable, match="comparisons"):
-        await export_file(store, "dpo", path)
+        await export_file(store, "dpo", path, how=FileOptions(is_forced=True))
 
     assert path.read_text() == "old\n"
-    assert not any(name.startswith(".") for name in names(tmp_path))
+    assert not any("part" in name for name in names(tmp_path))
 
 
 async def test_parquet_without_pyarrow_says_so(
