@@ -132,7 +132,8 @@ async def _write(
         async with aclosing(groups):
             async for row in _rows(groups, form, options=options, tally=tally, embed=embed):
                 target.write(row)
-                how.progress("writing", tally.written)
+                rows = tally.statistics.rows if tally.statistics else tally.written
+                how.progress("writing", tally.written, share=tally.written / rows)
     return summary()
 
 

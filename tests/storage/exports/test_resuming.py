@@ -350,8 +350,10 @@ async def test_progress_is_told(store: Store, tmp_path: Path) -> None:
     def progress(stage: Stage, done: int, *, share: float | None = None) -> None:
         told.append((stage, done, share))
 
-    await export_file(store, "kto", tmp_path / "data.jsonl", how=FileOptions(progress=progress))
+    options, how = ExportOptions(near_duplicates=None), FileOptions(progress=progress)
+    await export_file(store, "kto", tmp_path / "data.jsonl", options=options, how=how)
 
     reading = [event for event in told if event[0] == "reading"]
     assert [share for _, _, share in reading] == [at / 8 for at in range(8)] + [None]
-    assert [done for stage, done, _ in told if stage == "writing"] == list(range(1, 10))
+    writing = [(done, share) for stage, done, share in told if stage == "writing"]
+    assert writing == [(done, done / 9) for done in range(1, 10)]
