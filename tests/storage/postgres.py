@@ -31,25 +31,46 @@ class Cluster:
         options = ("-h", str(self.folder), "-U", _USER, "-T", template)
         _run(str(self.programs / "createdb"), *options, database)
 
+    def start(self) -> None:
+        """Start the server; returns when it takes connections."""
+        _run(*self._control, "-l", str(self.folder / "log"), "start")
+
+    def crash(self) -> None:
+        """Stop the server in the middle of whatever it does; the next start recovers."""
+        _run(*self._control, "-m", "immediate", "stop")
+
+    @property
+    def _control(self) -> tuple[str, ...]:
+        data = str(self.folder / "data")
+        return (*_as_server(), str(self.programs / "pg_ctl"), "-D", data, "-w", "-t", "180")
+
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """Start a throw-away server, stop and remove it at the end. Fails when there is none."""
+def running_cluster(*, fsync: bool = False) -> Iterator[Cluster]:
+    """Start a throw-away server, stop and remove it at the end. Fails when there is none.
+
+    Without `fsync` what it holds does not survive a power cut, and the disk is not waited for.
+    """
     folder = Path(tempfile.mkdtemp(prefix="fairlead-pg-"))
     cluster = Cluster(folder, _programs())
     data = str(folder / "data")
     if os.geteuid() == 0:
         shutil.chown(folder, _UNPRIVILEGED)
-    control = (*_as_server(), str(cluster.programs / "pg_ctl"), "-D", data, "-w")
     try:
         initdb = str(cluster.programs / "initdb")
         _run(*_as_server(), initdb, "-D", data, "-U", _USER, "--auth=trust", "-E", "UTF8")
-        settings = f"-c listen_addresses='' -k {folder} -c fsync=off"
-        _run(*control, "-o", settings, "-l", str(folder / "log"), "start")
+        settings = {
+            "listen_addresses": "''",
+            "unix_socket_directories": f"'{folder}'",
+            "fsync": "on" if fsync else "off",
+        }
+        with (folder / "data" / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in settings.items())
+        cluster.start()
         try:
             yield cluster
         finally:
-            _run(*control, "-m", "immediate", "stop")
+            cluster.crash()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
