@@ -88,6 +88,14 @@ async def store(database_url: str) -> AsyncIterator[Store]:
     await opened.close()
 
 
+@pytest.fixture
+async def server(server_url: str) -> AsyncIterator[Store]:
+    """An open, empty store on PostgreSQL."""
+    opened = await Store.open(server_url)
+    yield opened
+    await opened.close()
+
+
 def sqlite_url(path: Path) -> str:
     """The URL of a SQLite file."""
     return f"sqlite+aiosqlite:///{path}"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
@@ -14,14 +13,6 @@ from storage.store import Store
 from tests.storage.building import exchange, preference, score, thumb
 
 DAY_US = 86_400_000_000
-
-
-@pytest.fixture
-async def server(server_url: str) -> AsyncIterator[Store]:
-    """An open, empty store on PostgreSQL."""
-    opened = await Store.open(server_url)
-    yield opened
-    await opened.close()
 
 
 async def _spans(store: Store) -> list[Span]:
