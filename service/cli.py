@@ -172,6 +172,11 @@ def _db(commands: Commands[argparse.ArgumentParser]) -> None:
     actions = found.add_subparsers(metavar="ACTION", required=True)
     _action(actions, "upgrade", "apply the migrations")
     _action(actions, "check", "say whether migrations are missing; exit code 1 if so")
+    prune = _action(actions, "prune", "remove exchanges that are too old, and say what went")
+    prune.add_argument(
+        "--days", metavar="N", type=int, help="days that are kept; `retention.days` if not given"
+    )
+    prune.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
 
 
 def _config(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -115,6 +115,9 @@ class WriterMetrics:
         self._spooled = _counter(registry, "recorder_spooled", "Records put in the spool.")()
         self._replayed = _counter(registry, "recorder_replayed", "Spooled records stored.")()
         self._failures = _counter(registry, "recorder_failures", "Records lost.", "kind")
+        self._spool_bytes = _gauge(
+            registry, "recorder_spool_bytes", "Bytes of records that wait in the spool."
+        )()
 
     def pending(self, records: int) -> None:
         """So many records wait now."""
@@ -132,6 +135,10 @@ class WriterMetrics:
     def replayed(self, records: int) -> None:
         """Spooled records are in the store now."""
         self._replayed.inc(records)
+
+    def spool_holds(self, waiting_bytes: int) -> None:
+        """So much waits in the spool now."""
+        self._spool_bytes.set(waiting_bytes)
 
     def failed(self, records: int, error: str) -> None:
         """Records were refused or lost."""

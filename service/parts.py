@@ -173,7 +173,11 @@ async def open_state(
             recall=Recall(store, writer),
         ),
         alerts=await open_watch(
-            store, stack, meter=metrics.watch, survey=_survey(settings, store, engine)
+            store,
+            stack,
+            meter=metrics.watch,
+            retention=settings.retention,
+            survey=_survey(settings, store, engine),
         ),
         clock=given.clock,
     )
@@ -212,7 +216,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
         await migrate.upgrade(url)
     else:
         await migrate.check(url)
-    store = await Store.open(url)
+    store = await Store.open(url, is_durable=settings.durable)
     stack.push_async_callback(store.close)
     return store
 
@@ -220,7 +224,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
 async def _open_writer(
     settings: Settings, store: Store, stack: AsyncExitStack, metrics: Metrics
 ) -> Writer:
-    options = WriterOptions(spool_dir=spool_dir(settings))
+    options = WriterOptions(spool_dir=spool_dir(settings), spool_bytes=settings.limits.spool_bytes)
     writer = Writer(store, options, observer=metrics.writer)
     await writer.start()
     stack.push_async_callback(writer.close)

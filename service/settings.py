@@ -424,6 +424,12 @@ class Limits(Section):
     depth: int = Field(default=200, gt=0, description="Nesting of a request body.")
     choices: int = Field(default=128, gt=0, description="Choices (`n`) of one request.")
     context_items: int = Field(default=1000, gt=0, description="Context texts of one request.")
+    spool_bytes: int = Field(
+        default=1024 * MIB,
+        gt=0,
+        description="Records of each worker that wait on disk while the store is away; more are "
+        "refused with 503 under `record: strict`, and counted as lost under `relaxed`.",
+    )
     metric_models: int = Field(
         default=50, gt=0, description="Models with a metric label of their own."
     )
@@ -467,6 +473,24 @@ class Privacy(Section):
     )
 
 
+class Retention(Section):
+    """How long exchanges are kept."""
+
+    days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days after which an exchange is removed with all that was said of it; "
+        "everything is kept if unset.",
+    )
+    partition_days: int = Field(
+        default=30,
+        ge=1,
+        le=366,
+        description="Days in one partition on PostgreSQL, which is removed as a whole when its "
+        "last day is old enough.",
+    )
+
+
 class Logs(Section):
     """What is logged; texts and keys never are."""
 
@@ -499,9 +523,17 @@ class Settings(Section):
     record: Literal["strict", "relaxed"] = Field(
         default="strict", description="Whether a reply's end waits until its record is durable."
     )
+    durable: bool = Field(
+        default=False,
+        description="Whether what is committed is on the disk before it counts: SQLite then syncs "
+        "each commit, PostgreSQL waits for its log whatever the server's default is.",
+    )
     spool_dir: str | None = Field(
         default=None,
         description="Where records wait while the store is away; beside a SQLite file if unset.",
+    )
+    retention: Retention = Field(
+        default_factory=Retention, description="How long exchanges are kept."
     )
     upstreams: list[UpstreamSettings] = Field(
         default=[], description="LLM endpoints, first match wins."

@@ -77,11 +77,14 @@ def open_engines(url: str, *, is_durable: bool = False) -> Engines:
     """Make the engines; nothing is connected yet. StoreUnavailable for a folder that is not there.
 
     `is_durable` makes SQLite sync every commit to the disk: without it a commit survives the end
-    of the process at any moment, but the last ones may not survive a power cut.
+    of the process at any moment, but the last ones may not survive a power cut. On PostgreSQL it
+    makes commits wait for the server's log on the disk, also where the server's default is not to.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
-        engine = _async_engine(parsed, pool_pre_ping=True)
+        session = {"synchronous_commit": "on"} if is_durable else {}
+        connect = {"connect_args": {"server_settings": session}}
+        engine = _async_engine(parsed, pool_pre_ping=True, **connect)
         return Engines(parsed, engine, engine, is_single_writer=False, is_durable=is_durable)
     _check_folder(parsed)
     reading = _async_engine(parsed, pool_size=4, max_overflow=4)

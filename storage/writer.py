@@ -46,6 +46,9 @@ class WriterObserver(Protocol):
     def replayed(self, records: int) -> None:
         """So many spooled records are now in the store."""
 
+    def spool_holds(self, waiting_bytes: int) -> None:
+        """So much waits in the spool now."""
+
     def failed(self, records: int, error: str) -> None:
         """So many records were refused or lost; `error` is a StorageError's label."""
 
@@ -63,6 +66,9 @@ class SilentObserver:
         """Ignore."""
 
     def replayed(self, records: int) -> None:
+        """Ignore."""
+
+    def spool_holds(self, waiting_bytes: int) -> None:
         """Ignore."""
 
     def failed(self, records: int, error: str) -> None:
@@ -142,6 +148,7 @@ class Writer:
         """Take over what an earlier process left in the spool, then take records."""
         if self._spool:
             await asyncio.to_thread(self._spool.open)
+            self._observer.spool_holds(self.spooled_bytes)
         self._task = asyncio.create_task(self._run(), name="storage-writer")
         self._task.add_done_callback(self._on_end)
 
@@ -203,6 +210,11 @@ class Writer:
     def pending_records(self) -> int:
         """How many records wait or are being committed; spooled ones do not count."""
         return len(self._queue) + self._in_flight
+
+    @property
+    def spool_limit_bytes(self) -> int:
+        """How much the spool may hold; 0 where there is none."""
+        return self._options.spool_bytes if self._spool else 0
 
     @property
     def spooled_bytes(self) -> int:
@@ -314,6 +326,7 @@ class Writer:
             self._refuse(group, full)
             return
         self._observer.spooled(len(group))
+        self._observer.spool_holds(self.spooled_bytes)
         for waiting in group:
             waiting.answer()
 
@@ -335,6 +348,7 @@ class Writer:
             self._mark_down()
             return
         await asyncio.to_thread(self._spool.consume, lines)
+        self._observer.spool_holds(self.spooled_bytes)
 
     async def _replay_lines(self, lines: Sequence[bytes]) -> None:
         if not lines:

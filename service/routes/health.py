@@ -83,7 +83,13 @@ async def _store(state: State) -> dict[str, Any]:
 
 
 def _writer(state: State) -> dict[str, Any]:
-    pending = state.writer.pending_records
-    if state.writer.is_healthy:
-        return {"ready": True, "pending_records": pending}
-    return {"ready": False, "reason": "records do not reach the store", "pending_records": pending}
+    writer = state.writer
+    part: dict[str, Any] = {
+        "ready": writer.is_healthy,
+        "pending_records": writer.pending_records,
+        "spooled_bytes": writer.spooled_bytes,
+        "spool_limit_bytes": writer.spool_limit_bytes,
+    }
+    if writer.is_healthy:
+        return part
+    return part | {"reason": "records do not reach the store and wait in the spool"}

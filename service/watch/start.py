@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from service.settings import Retention
 from service.watch.alerts import Alerts, count_by_type
 from service.watch.drifting import DriftMeter, DriftWatcher
+from service.watch.keeping import Keeping
 from service.watch.loop import Loop, Watcher, WatchMeter
 from service.watch.survey import Survey
 from storage.store import Store
@@ -55,11 +57,20 @@ class Counting:
 
 
 async def open_watch(
-    store: Store, stack: AsyncExitStack, *, meter: Meter, survey: Survey | None = None
+    store: Store,
+    stack: AsyncExitStack,
+    *,
+    meter: Meter,
+    retention: Retention,
+    survey: Survey | None = None,
 ) -> Alerts:
     """Starts the loop over all watchers; the stack stops it. Drift needs a `survey`."""
     alerts = Alerts(store)
-    watchers: list[Watcher] = [Settling(alerts), Counting(alerts, meter)]
+    watchers: list[Watcher] = [
+        Settling(alerts),
+        Counting(alerts, meter),
+        Keeping(store, retention),
+    ]
     if survey is not None:
         watchers.append(DriftWatcher(survey, alerts, meter))
     loop = Loop(store, watchers, meter=meter)

@@ -73,6 +73,11 @@ class CountingObserver:
         """Count replayed records."""
         self.counts["replayed"] += records
 
+    def spool_holds(self, waiting_bytes: int) -> None:
+        """Remember the most that waited in the spool, and what waits now."""
+        self.counts["most_spool_bytes"] = max(self.counts["most_spool_bytes"], waiting_bytes)
+        self.counts["spool_bytes"] = waiting_bytes
+
     def failed(self, records: int, error: str) -> None:
         """Count failures by label."""
         self.counts["failed"] += records

@@ -69,7 +69,12 @@ async def test_a_service_with_all_its_parts_is_ready(tmp_path: Path) -> None:
     assert found["parts"] == {
         "scorers": scorers,
         "store": {"ready": True},
-        "writer": {"ready": True, "pending_records": 0},
+        "writer": {
+            "ready": True,
+            "pending_records": 0,
+            "spooled_bytes": 0,
+            "spool_limit_bytes": 1 << 30,
+        },
     }
 
 
@@ -135,6 +140,8 @@ class LostWriter:
 
     is_healthy = False
     pending_records = 7
+    spooled_bytes = 2000
+    spool_limit_bytes = 3000
 
 
 async def test_a_writer_that_does_not_write_is_not_ready(tmp_path: Path) -> None:
@@ -147,8 +154,10 @@ async def test_a_writer_that_does_not_write_is_not_ready(tmp_path: Path) -> None
     assert reply.status_code == 503
     assert reply.json()["parts"]["writer"] == {
         "ready": False,
-        "reason": "records do not reach the store",
+        "reason": "records do not reach the store and wait in the spool",
         "pending_records": 7,
+        "spooled_bytes": 2000,
+        "spool_limit_bytes": 3000,
     }
 
 

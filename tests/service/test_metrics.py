@@ -94,6 +94,7 @@ def test_the_contracts_figures_are_there() -> None:
     writer.committed(2, 0.001)
     writer.spooled(1)
     writer.replayed(1)
+    writer.spool_holds(4096)
     writer.failed(1, "spool_full")
 
     shown = metrics.render().decode()
@@ -111,6 +112,7 @@ def test_the_contracts_figures_are_there() -> None:
     assert 'fairlead_feedback_total{rating="none"} 1.0' in shown
     assert value(metrics, "fairlead_queue_tokens") == 7
     assert value(metrics, "fairlead_recorder_pending") == 3
+    assert value(metrics, "fairlead_recorder_spool_bytes") == 4096
 
 
 def test_two_services_do_not_share_figures() -> None:

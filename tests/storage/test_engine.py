@@ -56,6 +56,24 @@ async def test_sqlite_is_tuned(sqlite_file: Path, is_durable: bool, synchronous:
     assert found == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": synchronous}
 
 
+@pytest.mark.parametrize(("is_durable", "found"), [(False, "off"), (True, "on")])
+async def test_durable_commits_wait_for_the_servers_log(
+    server_url: str, is_durable: bool, found: str
+) -> None:
+    """Where the server's default is not to wait for the disk, `is_durable` overrules it."""
+    engines = open_engines(server_url)
+    async with engines.writing.begin() as connection:
+        name = engines.url.database
+        await connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+    await engines.dispose()
+
+    engines = open_engines(server_url, is_durable=is_durable)
+    async with engines.writing.begin() as connection:
+        asked = await connection.execute(text("SHOW synchronous_commit"))
+        assert asked.scalar_one() == found
+    await engines.dispose()
+
+
 async def test_unreachable_database_says_so(tmp_path: Path) -> None:
     """Opening a store in a folder that is not there raises StoreUnavailable."""
     with pytest.raises(StoreUnavailable, match="folder of the database does not exist"):

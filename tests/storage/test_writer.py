@@ -297,6 +297,7 @@ async def test_store_away_records_wait_in_the_spool(
     spooled = [ident for ident in sink.stored if ident in {record.id for record in records[1:15]}]
     assert [record.id for record in records[1:15]] == spooled
     assert observer.counts["spooled"] == observer.counts["replayed"] >= 14
+    assert observer.counts["most_spool_bytes"] > observer.counts["spool_bytes"] == 0
 
 
 async def test_spool_of_an_earlier_process_is_replayed(
