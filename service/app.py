@@ -26,6 +26,7 @@ from service.policy import PolicyError, ThresholdSource
 from service.routes import (
     comparisons,
     feedback,
+    feedback_batch,
     health,
     interactions,
     moderations,
@@ -51,6 +52,7 @@ START_FAILURES = (ConfigError, PolicyError, ModelError, storage_errors.StorageEr
 
 ROUTERS = (
     feedback.router,
+    feedback_batch.router,
     comparisons.router,
     interactions.router,
     preferences.router,
@@ -192,6 +194,8 @@ def _from_storage(error: storage_errors.StorageError) -> FairleadError:
         return BadRequest(str(error), param="cursor")
     if isinstance(error, storage_errors.ExportError):
         return BadRequest(str(error), param="format")
+    if isinstance(error, storage_errors.MissingRecord):
+        return NotFound("what this speaks of has been removed meanwhile; nothing was stored")
     logger.error("store failed", extra={"error": type(error).__name__, "label": error.label})
     return StoreUnavailable("the store does not answer now; try again later")
 

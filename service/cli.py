@@ -35,7 +35,19 @@ def parser() -> argparse.ArgumentParser:
         description="A proxy that scores, vetoes and records what a language model replies.",
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_serve, _demo, _score, _evaluate, _export, _drift, _db, _config, _keys, _models):
+    for add in (
+        _serve,
+        _demo,
+        _score,
+        _evaluate,
+        _export,
+        _drift,
+        _feedback,
+        _db,
+        _config,
+        _keys,
+        _models,
+    ):
         add(commands)
     return top
 
@@ -165,6 +177,29 @@ def _drift(commands: Commands[argparse.ArgumentParser]) -> None:
     found = _command(commands, "drift", "hold every signal against its reference")
     found.add_argument("--since", metavar="TIME", help="start of what is watched (ISO 8601)")
     found.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _feedback(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "feedback", "what people said of replies", has_settings=False)
+    actions = found.add_subparsers(metavar="ACTION", required=True)
+    load = _action(actions, "import", "store judgements out of a file; known rows are left out")
+    load.add_argument("file", metavar="FILE", type=Path, help="CSV, JSON Lines or Parquet")
+    load.add_argument("--dry-run", action="store_true", help="check and count, store nothing")
+    load.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="leave wrong rows out, into FILE.rejected.jsonl, instead of refusing the file",
+    )
+    agreement = _action(actions, "agreement", "say how far raters agree, and who does with nobody")
+    agreement.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    agreement.add_argument("--since", metavar="TIME", help="feedback from this time on (ISO 8601)")
+    agreement.add_argument("--until", metavar="TIME", help="feedback before this time (ISO 8601)")
+    for action in (load, agreement):
+        action.add_argument(
+            "--key",
+            metavar="ID-OR-NAME",
+            help="as this API key, on its exchanges; all if not given",
+        )
 
 
 def _db(commands: Commands[argparse.ArgumentParser]) -> None:

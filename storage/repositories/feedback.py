@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
@@ -27,6 +28,7 @@ from storage.repositories.standing import is_standing
 
 _table = tables.feedback
 _EQUALS = ("interaction_id", "response_id", "choice_index", "rating", "rater", "key_id", "source")
+_ROWS_PER_INSERT = 500
 _TEXTS = ("response_id", "comment", "correction", "rater", "source")
 
 
@@ -71,6 +73,27 @@ class Feedback:
     async def add(self, record: FeedbackRecord) -> None:
         """Store one judgement; DuplicateRecord for a known id, MissingRecord for no exchange."""
         await self._connection.execute(insert(_table).values(_fields(record)))
+
+    async def add_new(self, records: Sequence[FeedbackRecord]) -> list[FeedbackRecord]:
+        """Store those whose id is not there yet; gives those that it stored.
+
+        MissingRecord where an exchange is not there, and then none is stored.
+        """
+        make = sqlite.insert if self._connection.dialect.name == "sqlite" else postgresql.insert
+        added: set[str] = set()
+        for chunk in _chunks(records):
+            statement = make(_table).values([_fields(record) for record in chunk])
+            stored = await self._connection.execute(
+                statement.on_conflict_do_nothing(index_elements=["id"]).returning(_table.c.id)
+            )
+            added.update(stored.scalars())
+        fresh = {record.id: record for record in reversed(records) if record.id in added}
+        return list(reversed(fresh.values()))
+
+    async def known(self, idents: Iterable[str]) -> set[str]:
+        """Those of the ids that feedback has."""
+        query = select(_table.c.id).where(_table.c.id.in_(list(idents)))
+        return set((await self._connection.execute(query)).scalars())
 
     async def get(self, ident: str) -> FeedbackRecord | None:
         """The judgement with this id."""
@@ -151,6 +174,11 @@ def _fields(record: FeedbackRecord) -> dict[str, Any]:
         fields[name] = None if fields[name] is None else clean(fields[name])
     fields["tags"] = [clean(tag) for tag in record.tags]
     return fields
+
+
+def _chunks(records: Sequence[FeedbackRecord]) -> Iterator[Sequence[FeedbackRecord]]:
+    for at in range(0, len(records), _ROWS_PER_INSERT):
+        yield records[at : at + _ROWS_PER_INSERT]
 
 
 def _sound(value: Any) -> Any:

@@ -60,6 +60,15 @@ class InteractionFilter:
     until_us: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What of an exchange somebody who judges it has to know: its ids and its choices."""
+
+    id: str
+    response_ids: tuple[str, ...]
+    choices: tuple[int, ...]
+
+
 class Interactions:
     """The exchanges of one unit of work."""
 
@@ -92,6 +101,34 @@ class Interactions:
         """
         found = await self._load(and_(_table.c.id == short(any_id), _is_of(key_id)))
         return found or await self.by_response(any_id, key_id=key_id)
+
+    async def targets(
+        self, any_ids: Iterable[str], *, key_id: str | None = None
+    ) -> dict[str, list[Target]]:
+        """For each id, the exchange that has it, else those whose reply carried it.
+
+        As `find` for many ids at once, without the texts; ids of nothing have an empty list.
+        """
+        wanted = {ident: short(ident) for ident in any_ids}
+        columns, replies = _table.c, tables.responses.c
+        by_id = await self._targets(columns.id, columns.id.in_(set(wanted.values())), key_id)
+        rest = {name for name in wanted.values() if name not in by_id}
+        joined = and_(replies.response_id.in_(rest), replies.interaction_id == columns.id)
+        by_reply = await self._targets(replies.response_id, joined, key_id) if rest else {}
+        found = by_id | by_reply
+        return {ident: found.get(name, []) for ident, name in wanted.items()}
+
+    async def _targets(
+        self, named: ColumnElement[str], condition: ColumnElement[bool], key_id: str | None
+    ) -> dict[str, list[Target]]:
+        columns = _table.c
+        query = select(named.label("named"), columns.id, columns.response_ids, columns.choices)
+        found: dict[str, list[Target]] = {}
+        for row in await self._connection.execute(query.where(condition, _is_of(key_id))):
+            choices = tuple(choice["index"] for choice in row.choices or ()) or (0,)
+            target = Target(row.id, tuple(row.response_ids or ()), choices)
+            found.setdefault(row.named, []).append(target)
+        return found
 
     async def many(self, idents: Iterable[str]) -> dict[str, InteractionRecord]:
         """The exchanges with these ids, as far as they exist."""
