@@ -24,6 +24,7 @@ from service.openapi import describe
 from service.parts import Given, open_state
 from service.policy import PolicyError, ThresholdSource
 from service.routes import (
+    agreement,
     comparisons,
     feedback,
     feedback_batch,
@@ -53,6 +54,7 @@ START_FAILURES = (ConfigError, PolicyError, ModelError, storage_errors.StorageEr
 ROUTERS = (
     feedback.router,
     feedback_batch.router,
+    agreement.router,
     comparisons.router,
     interactions.router,
     preferences.router,

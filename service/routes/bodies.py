@@ -108,15 +108,23 @@ class RankingBody(Body):
     comment: str = Field(default="", max_length=MAX_COMMENT_CHARS, description="Free text.")
 
 
-class Listing(BaseModel):
-    """What every list takes: a page's size and place, and a span of time."""
+class Span(BaseModel):
+    """A span of time, and whose rows."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(default=50, ge=1, le=1000, description="Items on a page.")
-    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of a page.")
     since: Time | None = Field(default=None, description="From this time on (ISO 8601).")
     until: Time | None = Field(default=None, description="Before this time (ISO 8601).")
+    key: Name | None = Field(
+        default=None, description="Id of an API key, for those who may see what others did."
+    )
+
+
+class Listing(Span):
+    """What every list takes: a page's size and place, a span of time, and whose rows."""
+
+    limit: int = Field(default=50, ge=1, le=1000, description="Items on a page.")
+    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of a page.")
 
 
 class ExchangeQuery(Listing):
@@ -129,9 +137,6 @@ class ExchangeQuery(Listing):
     conversation: Name | None = None
     policy: Name | None = None
     route: Name | None = None
-    key: Name | None = Field(
-        default=None, description="Id of an API key, for those who may see what others did."
-    )
 
 
 class FeedbackQuery(ExchangeQuery):
@@ -157,9 +162,6 @@ class ComparisonQuery(Listing):
     interaction_id: Ident | None = Field(default=None, description="Of either reply.")
     rater: Name | None = None
     ranking_id: Ident | None = Field(default=None, description="Of this ranking.")
-    key: Name | None = Field(
-        default=None, description="Id of an API key, for those who may see what others did."
-    )
 
 
 class InteractionQuery(ExchangeQuery):

@@ -6,8 +6,7 @@ from typing import Any
 
 from service.access import Caller
 from service.errors import BadRequest, Forbidden
-from service.routes.bodies import ComparisonQuery, ExchangeQuery, FeedbackQuery, InteractionQuery
-from service.routes.bodies import Listing as ListQuery
+from service.routes.bodies import ComparisonQuery, FeedbackQuery, InteractionQuery, Span
 from service.routes.views import unix_us
 from storage.repositories.comparisons import ComparisonFilter
 from storage.repositories.feedback import FeedbackFilter
@@ -25,7 +24,7 @@ _OF_FEEDBACK = (
 def interaction_filter(query: InteractionQuery, caller: Caller) -> InteractionFilter:
     """The exchanges that the caller may see and asks for."""
     return InteractionFilter(
-        **_of(query, _OF_EXCHANGE + _OF_INTERACTION), **_span(query), key_id=_owner(query, caller)
+        **_of(query, _OF_EXCHANGE + _OF_INTERACTION), **span(query), key_id=owner(query, caller)
     )
 
 
@@ -34,10 +33,10 @@ def feedback_filter(query: FeedbackQuery, caller: Caller) -> FeedbackFilter:
     of = InteractionFilter(**_of(query, _OF_EXCHANGE))
     return FeedbackFilter(
         **_of(query, _OF_FEEDBACK),
-        **_span(query),
+        **span(query),
         is_standing=query.latest,
         of=None if of == InteractionFilter() else of,
-        key_id=_owner(query, caller),
+        key_id=owner(query, caller),
     )
 
 
@@ -47,23 +46,25 @@ def comparison_filter(query: ComparisonQuery, caller: Caller) -> ComparisonFilte
         interaction_id=query.interaction_id,
         rater=query.rater,
         ranking_id=query.ranking_id,
-        **_span(query),
-        key_id=_owner(query, caller),
+        **span(query),
+        key_id=owner(query, caller),
     )
 
 
-def _of(query: ListQuery, names: tuple[str, ...]) -> dict[str, Any]:
+def _of(query: Span, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(query, name) for name in names}
 
 
-def _span(query: ListQuery) -> dict[str, Any]:
+def span(query: Span) -> dict[str, Any]:
+    """`since_us` and `until_us` of a query; `BadRequest` where nothing lies between."""
     since_us, until_us = unix_us(query.since), unix_us(query.until)
     if since_us is not None and until_us is not None and since_us >= until_us:
         raise BadRequest("`until` is not after `since`, so nothing lies between", param="until")
     return {"since_us": since_us, "until_us": until_us}
 
 
-def _owner(query: ExchangeQuery | ComparisonQuery, caller: Caller) -> str | None:
+def owner(query: Span, caller: Caller) -> str | None:
+    """Whose rows are asked for, None all; `Forbidden` where the caller may not see them."""
     if query.key is None or query.key == caller.tenant:
         return caller.tenant
     if caller.tenant is not None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    case,
+    cast,
+    insert,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
@@ -14,6 +25,7 @@ from storage.records import ComparisonRecord
 from storage.repositories.paging import Listing, Page
 
 _table = tables.comparisons
+Vote = Literal["first", "second", "tie"]
 _EQUALS = ("rater", "key_id", "ranking_id")
 
 
@@ -30,6 +42,15 @@ class ComparisonFilter:
     ranking_id: str | None = None
     since_us: int | None = None
     until_us: int | None = None
+
+
+class VoteRow(NamedTuple):
+    """One rater's word on two replies, whichever way round it was written."""
+
+    replies: tuple[str, str]
+    key_id: str | None
+    rater: str
+    vote: Vote
 
 
 class Comparisons:
@@ -63,6 +84,23 @@ class Comparisons:
         rows = (await self._connection.execute(query)).mappings()
         return [ComparisonRecord(**row) for row in rows]
 
+    async def votes(self, where: ComparisonFilter | None = None) -> AsyncIterator[VoteRow]:
+        """Every comparison, of one two replies after the other, of one the oldest first."""
+        columns = _table.c
+        chosen = _side(columns.chosen_interaction_id, columns.chosen_choice)
+        rejected = _side(columns.rejected_interaction_id, columns.rejected_choice)
+        first = case((chosen < rejected, chosen), else_=rejected)
+        second = case((chosen < rejected, rejected), else_=chosen)
+        query = (
+            select(first, second, columns.key_id, columns.rater, chosen < rejected, columns.is_tie)
+            .where(_condition(where or ComparisonFilter()))
+            .order_by(first, second, columns.created_us, columns.id)
+        )
+        async with self._connection.stream(query) as found:
+            async for one, other, key_id, rater, is_first, is_tie in found:
+                vote: Vote = "tie" if is_tie else "first" if is_first else "second"
+                yield VoteRow((one, other), key_id, rater, vote)
+
     async def page(
         self, where: ComparisonFilter | None = None, *, limit: int = 50, cursor: str | None = None
     ) -> Page[ComparisonRecord]:
@@ -72,6 +110,10 @@ class Comparisons:
         query = listing.narrow(select(_table).where(_condition(where)), limit=limit, cursor=cursor)
         rows = (await self._connection.execute(query)).mappings().all()
         return listing.page([ComparisonRecord(**row) for row in rows], limit)
+
+
+def _side(interaction_id: ColumnElement[str], choice: ColumnElement[int]) -> ColumnElement[str]:
+    return interaction_id + "/" + cast(choice, String)
 
 
 def _condition(where: ComparisonFilter) -> ColumnElement[bool]:

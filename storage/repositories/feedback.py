@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -62,6 +62,16 @@ class FeedbackCounts:
     down: int
     unrated: int
     corrected: int
+
+
+class RatingRow(NamedTuple):
+    """A rating without the texts beside it."""
+
+    interaction_id: str
+    choice_index: int
+    key_id: str | None
+    rater: str
+    rating: Rating
 
 
 class Feedback:
@@ -125,6 +135,18 @@ class Feedback:
         )
         rows = (await self._connection.execute(query)).mappings()
         return [feedback_from(row) for row in rows]
+
+    async def ratings(self, where: FeedbackFilter | None = None) -> AsyncIterator[RatingRow]:
+        """Every rating, of one choice after the other, of one choice the oldest first."""
+        columns = _table.c
+        query = (
+            select(*(columns[name] for name in RatingRow._fields))
+            .where(columns.rating.is_not(None), self._condition(where or FeedbackFilter()))
+            .order_by(columns.interaction_id, columns.choice_index, columns.created_us, columns.id)
+        )
+        async with self._connection.stream(query) as found:
+            async for row in found:
+                yield RatingRow(*row)
 
     async def counts(self, where: FeedbackFilter | None = None) -> FeedbackCounts:
         """How many rows of each kind there are."""

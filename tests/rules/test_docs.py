@@ -28,6 +28,8 @@ ROUTES = (
     ("get", "/v1/feedback/comparisons"),
     ("post", "/v1/feedback/rankings"),
     ("get", "/v1/feedback/rankings/{id}"),
+    ("post", "/v1/feedback/batch"),
+    ("get", "/v1/feedback/agreement"),
     ("get", "/v1/interactions"),
     ("get", "/v1/interactions/{id}"),
     ("get", "/v1/preferences/export"),

@@ -81,6 +81,10 @@ async def test_anothers_reply_can_be_neither_read_nor_judged(tenants: Tenants, i
         ("/rankings", {"ranking": ["fl_me1", ident]}),
         ("/rankings", {"ranking": [["fl_me1", ident], "fl_me2"]}),
     ]
+    status, answer = await tenants.say("me", "/batch", {"items": [{"id": "fl_me1"}, {"id": ident}]})
+    assert status == 400
+    assert [fault["item"] for fault in answer["error"]["refused"]] == [1]
+    assert "is known by the id" in answer["error"]["message"]
 
     for path, body in attempts:
         status, answer = await tenants.say("me", path, body)
@@ -192,6 +196,18 @@ async def test_idempotency_keys_are_ones_own(tenants: Tenants) -> None:
         (201, "fl_me1"),
         (201, "fl_you1"),
     ]
+
+
+async def test_a_batch_is_ones_own(tenants: Tenants) -> None:
+    """What an admin and a tenant say of the same reply are two rows, under two keys."""
+    body = {"items": [{"id": "fl_me1", "rating": "up", "rater": "ann"}]}
+
+    for who in ("me", "admin"):
+        assert (await tenants.say(who, "/batch", body))[1]["added"] == 1
+        assert (await tenants.say(who, "/batch", body))[1]["known"] == 1
+    assert len(await tenants.items("me", "/v1/feedback")) == 1
+    own = await tenants.items("admin", "/v1/feedback", key=tenants.ids["admin"])
+    assert [row["interaction_id"] for row in own] == ["fl_me1"]
 
 
 async def test_an_export_has_ones_own(tenants: Tenants) -> None:
