@@ -126,7 +126,7 @@ class Watched:
                 *(_table.c[name] for name in about),
             )
             .join(_table, _table.c.id == rated.c.interaction_id)
-            .where(rated.c.rating.is_not(None), _condition(where))
+            .where(rated.c.rating.in_(("up", "down")), _condition(where))
             .order_by(rated.c.created_us, rated.c.id)
         )
         if given_since_us is not None:
