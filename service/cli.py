@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         _evaluate,
         _export,
         _drift,
+        _alerts,
         _feedback,
         _db,
         _config,
@@ -270,6 +271,17 @@ def _models(commands: Commands[argparse.ArgumentParser]) -> None:
         default=[],
         help="a label that means a fault; may be repeated; told from the names if not given",
     )
+
+
+def _alerts(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "alerts", "the alerts and who is told", has_settings=False)
+    actions = found.add_subparsers(metavar="ACTION", required=True)
+    _action(actions, "test", "send a test alert to each webhook and say what came back")
+    listed = _action(actions, "list", "list alerts, deliveries and webhooks, newest first")
+    listed.add_argument("--limit", metavar="N", type=int, default=20, help="rows of each; 20")
+    listed.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    enable = _action(actions, "enable", "send again to a webhook that has answered 410")
+    enable.add_argument("name", metavar="NAME", help="as `fairlead alerts list` shows it")
 
 
 def _action(

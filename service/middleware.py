@@ -22,7 +22,7 @@ UNMATCHED = "unmatched"
 class Outermost:
     """Counts every request, refuses what is too much, answers what nobody caught.
 
-    This is one of the three places that catch `Exception`: it counts and logs, and tells the
+    This is one of the four places that catch `Exception`: it counts and logs, and tells the
     client nothing of the inside.
     """
 

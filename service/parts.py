@@ -172,11 +172,11 @@ async def open_state(
             read_limits=_read_limits(settings),
             recall=Recall(store, writer),
         ),
-        alerts=await open_watch(
+        watching=await open_watch(
+            settings,
             store,
             stack,
             meter=metrics.watch,
-            retention=settings.retention,
             survey=_survey(settings, store, engine),
         ),
         clock=given.clock,

@@ -17,7 +17,7 @@ from service.policy import Policies
 from service.privacy.keeper import TextKeeper
 from service.routes.wire import Proxy
 from service.settings import Settings
-from service.watch.alerts import Alerts
+from service.watch.start import Watching
 from storage.store import Store
 from storage.writer import Writer
 
@@ -46,7 +46,7 @@ class State:
     keeper: TextKeeper
     engine: HealthyEngine | None
     proxy: Proxy
-    alerts: Alerts
+    watching: Watching
     clock: Callable[[], float]
 
 

@@ -26,6 +26,7 @@ from service.parts import targets
 from service.settings import Settings
 from service.shared_metrics import FOLDER, Shared
 from service.sources import RESOLVED
+from service.watch.webhooks import webhooks
 from storage import migrate
 from storage.store import Store
 
@@ -98,6 +99,7 @@ def check(settings: Settings) -> None:
     if not settings.upstreams:
         raise UsageError("no upstream: give --upstream URL, or list one under `upstreams`")
     targets(settings)
+    webhooks(settings.alerts)
     compiled(settings)
 
 

@@ -28,6 +28,7 @@ async def readyz(request: Request) -> Response:
     """200 only when scorers are warm on the provider asked for and the store takes records."""
     state = state_of(request)
     parts = {"scorers": _scorers(state), "store": await _store(state), "writer": _writer(state)}
+    parts["alerts"] = _alerts(state)
     is_ready = all(part["ready"] for part in parts.values())
     found = {
         "status": "ready" if is_ready else "not ready",
@@ -93,3 +94,9 @@ def _writer(state: State) -> dict[str, Any]:
     if writer.is_healthy:
         return part
     return part | {"reason": "records do not reach the store and wait in the spool"}
+
+
+def _alerts(state: State) -> dict[str, Any]:
+    """Who is not told of alerts any more. Traffic does not depend on it: it is always ready."""
+    disabled = sorted(state.watching.sender.disabled)
+    return {"ready": True} | ({"disabled_webhooks": disabled} if disabled else {})

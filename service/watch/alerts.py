@@ -13,11 +13,11 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 import orjson
 
+from service.watch.message import about, message
 from storage.errors import DuplicateRecord
 from storage.ids import new_id, now_us
 from storage.records import AlertRecord, DeliveryRecord, ReceiverRecord
@@ -204,29 +204,6 @@ def is_disabled(recipient: Recipient, known: ReceiverRecord | None) -> bool:
     if known is None or known.address_hash != recipient.address_hash:
         return False
     return known.disabled_us is not None
-
-
-def message(kind: str, at_us: int, data: Mapping[str, Any]) -> dict[str, Any]:
-    """A message in the form of Standard Webhooks."""
-    return {"type": kind, "timestamp": stamp(at_us), "data": dict(data)}
-
-
-def about(record: AlertRecord, kind: str, at_us: int) -> dict[str, Any]:
-    """What is told of an alert."""
-    told = {
-        "alert_id": record.id,
-        "summary": record.summary,
-        "labels": record.labels or {},
-        "details": record.details or {},
-        "since": stamp(record.created_us),
-    }
-    return told | ({"resolved_at": stamp(at_us)} if kind.endswith(".resolved") else {})
-
-
-def stamp(at_us: int) -> str:
-    """Unix microseconds as ISO 8601 in UTC, to the millisecond."""
-    at = datetime.fromtimestamp(at_us / 1e6, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _cut(labels: Mapping[str, str]) -> dict[str, str]:

@@ -2,78 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
-from service.settings import Retention
-from service.watch.alerts import Alerts, count_by_type
-from service.watch.drifting import DriftMeter, DriftWatcher
+from service import settings
+from service.watch.alerts import Alerts
+from service.watch.drifting import DriftWatcher
 from service.watch.keeping import Keeping
-from service.watch.loop import Loop, Watcher, WatchMeter
+from service.watch.loop import Loop, Watcher
+from service.watch.post import HttpPoster, Poster
+from service.watch.sender import Sender, SendLimits
 from service.watch.survey import Survey
+from service.watch.upkeep import Counting, Forgetting, Refreshing, Settling
+from service.watch.webhooks import Webhook, webhooks
+from service.watch_metrics import WatchMetrics
 from storage.store import Store
 
 
-class Meter(WatchMeter, DriftMeter, Protocol):
-    """Whoever counts what the watching parts do; `watch_metrics.WatchMetrics` is one."""
-
-    def alerts_open(self, kind: str, count: int) -> None:
-        """So many alerts of this type are open."""
-        ...
-
-
-@dataclass
-class Settling:
-    """Ends the alerts that are over, on one process."""
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """The parts that watch: who raises alerts, who sends them, who looks."""
 
     alerts: Alerts
-    name: str = "settling"
-    every_s: float = 15.0
-    is_everywhere: bool = False
-
-    async def look(self) -> None:
-        """Ends what is over."""
-        await self.alerts.settle()
-
-
-@dataclass
-class Counting:
-    """Counts the open alerts, in every process: any of them may be asked for its figures."""
-
-    alerts: Alerts
-    meter: Meter
-    name: str = "counting"
-    every_s: float = 15.0
-    is_everywhere: bool = True
-    _shown: set[str] = field(default_factory=set)
-
-    async def look(self) -> None:
-        """Counts; a type that was shown once is shown as 0 from then on."""
-        counts = count_by_type(await self.alerts.open())
-        self._shown |= counts.keys()
-        for kind in self._shown:
-            self.meter.alerts_open(kind, counts.get(kind, 0))
+    sender: Sender
+    loop: Loop
 
 
 async def open_watch(
+    wanted: settings.Settings,
     store: Store,
     stack: AsyncExitStack,
     *,
-    meter: Meter,
-    retention: Retention,
+    meter: WatchMetrics,
     survey: Survey | None = None,
-) -> Alerts:
-    """Starts the loop over all watchers; the stack stops it. Drift needs a `survey`."""
-    alerts = Alerts(store)
+) -> Watching:
+    """Starts the sender and the loop over all watchers; the stack stops them.
+
+    Drift needs a `survey`. Raises ConfigError where a webhook cannot be used.
+    """
+    found = webhooks(wanted.alerts)
+    alerts = Alerts(store, found, hold_s=wanted.alerts.resolve_after_s)
+    poster = poster_of(wanted.alerts)
+    limits = limits_of(wanted.alerts)
+    sender = Sender(store, found, poster, meter=meter, limits=limits, has_news=alerts.has_news)
     watchers: list[Watcher] = [
         Settling(alerts),
         Counting(alerts, meter),
-        Keeping(store, retention),
+        Forgetting(store, limits.give_up_s, wanted.alerts.keep_days),
+        *_refreshing(alerts, found, poster, sender, meter=meter),
+        Keeping(store, wanted.retention),
     ]
     if survey is not None:
         watchers.append(DriftWatcher(survey, alerts, meter))
     loop = Loop(store, watchers, meter=meter)
+    sender.start()
+    stack.push_async_callback(sender.stop)
     loop.start()
     stack.push_async_callback(loop.stop)
-    return alerts
+    return Watching(alerts, sender, loop)
+
+
+def poster_of(wanted: settings.Alerts) -> HttpPoster:
+    """Who sends as these settings say."""
+    return HttpPoster(timeout_s=wanted.timeout_s, allow_private=wanted.allow_private_targets)
+
+
+def limits_of(wanted: settings.Alerts) -> SendLimits:
+    """The times of deliveries."""
+    return SendLimits(
+        timeout_s=wanted.timeout_s,
+        first_retry_s=wanted.first_retry_s,
+        max_retry_s=wanted.max_retry_s,
+        give_up_s=wanted.give_up_h * 3600,
+    )
+
+
+def _refreshing(
+    alerts: Alerts,
+    found: Sequence[Webhook],
+    poster: Poster,
+    sender: Sender,
+    *,
+    meter: WatchMetrics,
+) -> list[Refreshing]:
+    if all(webhook.format != "alertmanager" for webhook in found):
+        return []
+    return [Refreshing(alerts, found, poster, meter, lambda: sender.disabled)]

@@ -75,6 +75,7 @@ async def test_a_service_with_all_its_parts_is_ready(tmp_path: Path) -> None:
             "spooled_bytes": 0,
             "spool_limit_bytes": 1 << 30,
         },
+        "alerts": {"ready": True},
     }
 
 

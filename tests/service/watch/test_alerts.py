@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import orjson
 import pytest
 
 from service.watch.alerts import Alert, Alerts
-from storage import migrate
+from service.watch.message import stamp
 from storage.records import DeliveryRecord, ReceiverRecord
 from storage.store import Store
+from tests.service.watch.conftest import Clock
 
-S = 1_000_000
-START_US = 1_750_000_000 * S
 HIGH = Alert(
     type="veto_rate.high",
     summary="more vetoes than before",
@@ -25,40 +22,10 @@ HIGH = Alert(
 )
 
 
-@dataclass
-class Clock:
-    """A clock that the test moves."""
-
-    now_us: int = START_US
-
-    def __call__(self) -> int:
-        return self.now_us
-
-    def forward(self, seconds: float) -> None:
-        """Lets time pass."""
-        self.now_us += round(seconds * S)
-
-
 @dataclass(frozen=True)
 class Hook:
     name: str
     address_hash: str = "a"
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    """An empty store."""
-    url = f"sqlite+aiosqlite:///{tmp_path / 'fairlead.db'}"
-    await migrate.upgrade(url)
-    opened = await Store.open(url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """A clock that the test moves."""
-    return Clock()
 
 
 @pytest.fixture
@@ -74,7 +41,9 @@ async def told(store: Store, receiver: str = "one") -> list[DeliveryRecord]:
     return [one for one in messages[::-1] if one.receiver == receiver]
 
 
-async def test_an_alert_is_told_once_while_it_is_open(store: Store, alerts: Alerts) -> None:
+async def test_an_alert_is_told_once_while_it_is_open(
+    store: Store, alerts: Alerts, clock: Clock
+) -> None:
     """Raised three times it gives each recipient one message, with the same id for all."""
     assert [await alerts.raise_alert(HIGH) for _ in range(3)] == [True, False, False]
 
@@ -84,13 +53,13 @@ async def test_an_alert_is_told_once_while_it_is_open(store: Store, alerts: Aler
     assert record.repeats == 2
     assert orjson.loads(one.payload) == {
         "type": "veto_rate.high",
-        "timestamp": "2025-06-15T15:06:40.000Z",
+        "timestamp": stamp(clock()),
         "data": {
             "alert_id": record.id,
             "summary": "more vetoes than before",
             "labels": {"policy": "default"},
             "details": {"vetoes": 30},
-            "since": "2025-06-15T15:06:40.000Z",
+            "since": stamp(clock()),
         },
     }
     assert alerts.has_news.is_set()
@@ -121,7 +90,7 @@ async def test_its_end_is_told_once(store: Store, alerts: Alerts, clock: Clock) 
     assert raised.event_id != resolved.event_id
     data = orjson.loads(resolved.payload)["data"]
     assert data["alert_id"] == orjson.loads(raised.payload)["data"]["alert_id"]
-    assert data["resolved_at"] == "2025-06-15T15:07:40.000Z"
+    assert data["resolved_at"] == stamp(clock())
     assert not await alerts.resolve("veto_rate.high", {"policy": "default"})
 
 

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import pytest
 
 from service.watch.loop import RENEW_S, Loop
-from storage import migrate
 from storage.store import Store
 from tests.fakes.store import AwayStore
 
@@ -51,16 +46,6 @@ class Time:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    """An empty store."""
-    url = f"sqlite+aiosqlite:///{tmp_path / 'fairlead.db'}"
-    await migrate.upgrade(url)
-    opened = await Store.open(url)
-    yield opened
-    await opened.close()
 
 
 async def test_a_watcher_looks_when_it_is_due(store: Store) -> None:
