@@ -7,10 +7,13 @@ log-probabilities, weights that join the two.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +49,13 @@ class Outcome:
     mean_logprob: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutcomeMap:
     """The chance that a reply of one served model is right.
 
     `x` and `y` are the knots of a curve over the log-odds of how sure it sounds. `joint` weighs
     those log-odds, the mean log-probability and 1 in a logistic sum. `fpr` and `risk` say which
-    gap at most such a share of the right replies reach.
+    gap at most such a share of the right replies reach. `made` says when it was fitted.
     """
 
     outcomes: int
@@ -62,6 +65,14 @@ class OutcomeMap:
     joint: tuple[float, float, float] | None = None
     fpr: tuple[float, ...] = ()
     risk: tuple[float, ...] = ()
+    made: str = ""
+
+    @cached_property
+    def version(self) -> str:
+        """A name for what the map says: the same numbers have the same name."""
+        content = self.to_dict()
+        del content["made"]
+        return f"map-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]}"
 
     def likely(self, expressed: float, mean_logprob: float | None = None) -> float:
         """The chance in [0, 1] that a reply which sounds so sure is right."""
@@ -74,6 +85,7 @@ class OutcomeMap:
     def to_dict(self) -> dict[str, Any]:
         """The map as plain JSON values."""
         return {
+            "made": self.made,
             "outcomes": self.outcomes,
             "kind": self.kind,
             "x": [round(x, 4) for x in self.x],
@@ -103,6 +115,7 @@ class OutcomeMap:
             joint=weights,
             fpr=_numbers(table["fpr"]),
             risk=_numbers(table["risk"]),
+            made=str(raw.get("made", "")),
         )
 
 
@@ -140,8 +153,8 @@ def log_odds(chance: float) -> float:
     return math.log(bounded / (1.0 - bounded))
 
 
-def fit_outcomes(outcomes: Sequence[Outcome]) -> OutcomeMap:
-    """A map fitted on checked replies of one served model.
+def fit_outcomes(outcomes: Sequence[Outcome], *, made: datetime | None = None) -> OutcomeMap:
+    """A map fitted on checked replies of one served model, at the time `made`.
 
     The curve is a logistic or an isotonic map, whichever has the lower cross-validated Brier
     score. Raises TooFewOutcomes below forty right or forty wrong replies.
@@ -158,7 +171,8 @@ def fit_outcomes(outcomes: Sequence[Outcome]) -> OutcomeMap:
         joint=_joint([o for o in outcomes if o.mean_logprob is not None]),
     )
     fpr, risk = _thresholds(bare, outcomes)
-    return OutcomeMap(bare.outcomes, bare.kind, bare.x, bare.y, bare.joint, fpr, risk)
+    at = "" if made is None else made.isoformat(timespec="seconds")
+    return replace(bare, fpr=fpr, risk=risk, made=at)
 
 
 def _expect_enough(outcomes: Sequence[Outcome]) -> None:

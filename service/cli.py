@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
         _drift,
         _alerts,
         _feedback,
+        _calibration,
         _db,
         _config,
         _keys,
@@ -201,6 +202,25 @@ def _feedback(commands: Commands[argparse.ArgumentParser]) -> None:
             metavar="ID-OR-NAME",
             help="as this API key, on its exchanges; all if not given",
         )
+
+
+def _calibration(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "calibration", "how right the served models are, and how sure")
+    found.add_argument("--since", metavar="TIME", help="exchanges from this time on (ISO 8601)")
+    found.add_argument("--until", metavar="TIME", help="exchanges before this time (ISO 8601)")
+    found.add_argument("--model", metavar="NAME", help="exchanges with this model")
+    found.add_argument(
+        "--judge",
+        choices=("checked", "correction", "thumb"),
+        action="append",
+        help="the words that count: tags correct and incorrect, corrections, thumbs; all if not "
+        "given, may be repeated",
+    )
+    found.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    found.add_argument("--plot", metavar="FILE", type=Path, help="reliability diagrams (PNG)")
+    found.add_argument(
+        "--fit", metavar="FILE", type=Path, help="write maps for `scoring.confidence_maps`"
+    )
 
 
 def _db(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -391,11 +391,41 @@ class DriftSettings(Section):
         return self
 
 
+class CalibrationSettings(Section):
+    """How the certainty of served models is watched."""
+
+    days: int = Field(
+        default=7, ge=1, le=365, description="Days of checked replies that count as recent."
+    )
+    reference_days: int = Field(
+        default=28, ge=1, le=3650, description="Days before those that they are held against."
+    )
+    every_hours: float = Field(
+        default=6.0, gt=0, le=168, description="Time from one comparison to the next, in hours."
+    )
+    margin: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="Calibration error that is added before `calibration.degraded` is raised.",
+    )
+    alpha: float = Field(
+        default=0.01,
+        gt=0,
+        lt=0.5,
+        description="Chance of a false alarm at one comparison, all models together.",
+    )
+
+
 class Watch(Section):
     """What is watched in the background."""
 
     drift: DriftSettings = Field(
         default_factory=DriftSettings, description="How the record is watched for drift."
+    )
+    calibration: CalibrationSettings = Field(
+        default_factory=CalibrationSettings,
+        description="How the certainty of served models is watched.",
     )
 
 

@@ -53,7 +53,8 @@ class Confidence:
     the reply's token probabilities, which is how sure the model was and only as good a chance
     of being right as the model is calibrated. Without either there is no risk: the score has
     `expressed` and says `no_outcomes`. What was known of the reply stands beside the heads as
-    `tokens` (the geometric mean) and `likely`, so that the risk can be worked out again.
+    `tokens` (the geometric mean) and `likely`, so that the risk can be worked out again; the
+    score's model then names the map's version too.
 
     `maps` is read at each score, so that whoever holds it may put new maps in.
     """
@@ -83,13 +84,15 @@ class Confidence:
                 reason="empty" if subject.is_speech else "not_speech",
             )
         expressed = self._expressed(rows, logits)
-        likely, tokens = self._likely(subject, expressed), token_chance(subject.logprobs)
+        fitted, tokens = self._maps.get(subject.served), token_chance(subject.logprobs)
+        likely = _likely(fitted, subject, expressed)
+        model = self._map.model if fitted is None else f"{self._map.model}+{fitted.version}"
         heads = {EXPRESSED: expressed} | ({} if tokens is None else {"tokens": tokens})
         if likely is None:
-            return Score.of(self.name, subject, self._map.model, heads=heads, reason=NO_OUTCOMES)
+            return Score.of(self.name, subject, model, heads=heads, reason=NO_OUTCOMES)
         risk = float(gap(expressed, likely))
         heads |= {"likely": likely, OVERCONFIDENT: risk}
-        return Score.of(self.name, subject, self._map.model, risk=risk, heads=heads)
+        return Score.of(self.name, subject, model, risk=risk, heads=heads)
 
     def _expressed(self, rows: Sequence[Row], logits: Logits) -> float:
         column = logits[:, self._map.column(EXPRESSED)]
@@ -97,8 +100,8 @@ class Confidence:
         lengths = [len(row.text if row.pair is None else row.pair) for row in rows]
         return float(np.average(chances, weights=lengths))
 
-    def _likely(self, subject: Subject, expressed: float) -> float | None:
-        fitted = self._maps.get(subject.served)
-        if fitted is not None:
-            return fitted.likely(expressed, mean_logprob(subject.logprobs))
-        return token_chance(subject.logprobs)
+
+def _likely(fitted: OutcomeMap | None, subject: Subject, expressed: float) -> float | None:
+    if fitted is not None:
+        return fitted.likely(expressed, mean_logprob(subject.logprobs))
+    return token_chance(subject.logprobs)

@@ -21,6 +21,7 @@ _WEIGHT_LIMIT = 63.0
 _ROW_LIMIT = 127.0
 _EPSILON = 1e-12
 _PAGE = 4096
+_HEAD_NODES = ("logits", "logits.own", "pooled", "cls")
 Weights = Mapping[str, NDArray[np.float32]]
 
 
@@ -195,6 +196,16 @@ def share_weights(models: Sequence[onnx.ModelProto], name: str) -> bytes:
             set_external_data(tensor, name, offset=offset, length=len(raw))
             tensor.ClearField("raw_data")
     return bytes(content)
+
+
+def without_heads(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The encoder alone: the embedding is its only output."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    for kind in (bare.graph.node, bare.graph.output):
+        for each in [one for one in kind if one.name in _HEAD_NODES]:
+            kind.remove(each)
+    return bare
 
 
 def build(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from service import settings
 from service.watch.alerts import Alerts
+from service.watch.calibrating import Calibrating
 from service.watch.drifting import DriftWatcher
 from service.watch.keeping import Keeping
 from service.watch.loop import Loop, Watcher
@@ -52,6 +53,7 @@ async def open_watch(
         Forgetting(store, limits.give_up_s, wanted.alerts.keep_days),
         *_refreshing(alerts, found, poster, sender, meter=meter),
         Keeping(store, wanted.retention),
+        Calibrating(store, alerts, wanted.watch.calibration, meter),
     ]
     if survey is not None:
         watchers.append(DriftWatcher(survey, alerts, meter))

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from scorers.training.graph import build, share_weights
+from scorers.training.graph import build, share_weights, without_heads
 
 HIDDEN, HEADS, TOKENS = 16, 4, 32
 
@@ -113,3 +113,15 @@ def test_files_with_other_weights_cannot_share() -> None:
 
     with pytest.raises(ValueError, match="different weights"):
         share_weights(made, "weights.bin")
+
+
+def test_encoder_without_heads() -> None:
+    """Without its heads the graph gives the same embedding and nothing else."""
+    whole = build(weights(), precision="int8", max_tokens=TOKENS, attention_heads=2)
+    bare = ort.InferenceSession(
+        without_heads(whole).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (embedding,) = bare.run(None, feed([5, 9], 9))
+
+    assert embedding == pytest.approx(session("int8").run(None, feed([5, 9], 9))[1], abs=1e-6)
+    assert any(output.name == "logits" for output in whole.graph.output)
