@@ -24,6 +24,8 @@ Status = Literal[
 Verdict = Literal["allow", "flag", "veto", "unscored"]
 Side = Literal["prompt", "reply"]
 ScoreStatus = Literal["scored", "not_applicable", "failed"]
+AuditAction = Literal["export", "erase"]
+AuditOutcome = Literal["started", "done", "failed"]
 Rating = Literal["up", "down", "withdrawn"]
 DeliveryStatus = Literal["pending", "delivered", "gave_up", "disabled", "dropped"]
 
@@ -248,3 +250,23 @@ class ReceiverRecord:
     address_hash: str
     disabled_us: int | None = None
     wait_until_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One line of the audit log; the beginning and the end of a run share its `run_id`.
+
+    `actor` is `key:ID` of an API key, `cli:NAME` of a user of the machine, or `anyone` where no
+    keys are asked for. `subject` is a keyed hash of the person whom it was about, None where
+    there is no secret for it. `filters` say what was asked for and `counts` what came of it.
+    """
+
+    id: str
+    created_us: int
+    run_id: str
+    action: AuditAction
+    outcome: AuditOutcome
+    actor: str
+    subject: str | None = None
+    filters: Json = None
+    counts: Json = None

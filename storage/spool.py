@@ -193,6 +193,7 @@ class Spool:
     def reject(self, line: bytes) -> None:
         """Put aside a line that the store will never take, for a person to look at."""
         with (self._directory / "rejected.txt").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             file.write(line)
 
     def close(self) -> None:

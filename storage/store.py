@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.engine import Engines, mapped, open_engines
 from storage.repositories.alerts import Alerts
+from storage.repositories.audit import Audit
 from storage.repositories.comparisons import Comparisons
 from storage.repositories.feedback import Feedback
 from storage.repositories.idempotency import Idempotency
@@ -35,11 +36,22 @@ class UnitOfWork:
     alerts: Alerts
     leases: Leases
     watched: Watched
+    audit: Audit
 
     @classmethod
     def over(cls, connection: AsyncConnection) -> UnitOfWork:
         """All repositories over one connection."""
-        parts = (Interactions, Feedback, Comparisons, Keys, Idempotency, Alerts, Leases, Watched)
+        parts = (
+            Interactions,
+            Feedback,
+            Comparisons,
+            Keys,
+            Idempotency,
+            Alerts,
+            Leases,
+            Watched,
+            Audit,
+        )
         return cls(connection, *(part(connection) for part in parts))  # type: ignore[arg-type]
 
 

@@ -289,3 +289,19 @@ leases = Table(
     Column("holder", String, nullable=False),
     Column("until_us", BigInteger, nullable=False),
 )
+
+# Two rows for each export and erasure, before and after it. Triggers refuse to change them.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("subject", String),
+    _json("filters"),
+    _json("counts"),
+    Index(None, "created_us", "id"),
+)
