@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from service.privacy.keeper import TextKeeper
 from service.routes.bodies import FeedbackBody, Time
 from service.routes.plainness import nul_path
 from service.routes.views import unix_us
@@ -22,6 +23,7 @@ from storage.jsontext import dumps
 from storage.records import FeedbackRecord
 from storage.repositories.interactions import Target
 from storage.store import UnitOfWork
+from storage.textlevel import TextLevel
 
 SOURCE = "import"
 _EARLY_US = 300 * 1_000_000
@@ -67,11 +69,15 @@ _Said = tuple[str, int, str]
 class RowReader:
     """Makes records of the rows of one file or request, chunk by chunk, in their order.
 
-    `tenant` is whose exchanges may be judged, None all; `key_id` is who judges. What each rater
+    `tenant` is whose exchanges may be judged, None all; `key_id` is who judges; `keeper` treats
+    what is said of replies whose texts were treated, before an id is made of it. What each rater
     said last of each choice is remembered: about 200 bytes for each.
     """
 
-    def __init__(self, *, tenant: str | None = None, key_id: str | None = None) -> None:
+    def __init__(
+        self, keeper: TextKeeper, *, tenant: str | None = None, key_id: str | None = None
+    ) -> None:
+        self._keeper = keeper
         self._tenant = tenant
         self._key_id = key_id
         self._start_us = now_us()
@@ -90,11 +96,15 @@ class RowReader:
         for place, body in bodies:
             target = _target(body, targets[body.id])
             if isinstance(target, Target):
-                found.records.append(self._record(body, target))
+                found.records.append(self._record(self._treated(body, target.level), target))
             else:
                 found.faults.append(Fault(place, *target))
         found.faults.sort(key=lambda fault: fault.place)
         return found
+
+    def _treated(self, body: FeedbackRow, level: TextLevel) -> FeedbackRow:
+        told = {name: self._keeper.said(getattr(body, name), level) for name in _SAID}
+        return body.model_copy(update=told)
 
     def _record(self, body: FeedbackRow, target: Target) -> FeedbackRecord:
         self._count += 1
@@ -129,6 +139,7 @@ class RowReader:
 
 
 _NAMED = {"id", "created_at"}
+_SAID = ("comment", "correction")
 
 
 def _parsed(row: Given, faults: list[Fault]) -> FeedbackRow | None:

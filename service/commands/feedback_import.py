@@ -22,6 +22,8 @@ from service.commands.feedback_files import (
 from service.commands.keys import tenant_of
 from service.commands.terminal import say, settings_of
 from service.feedback_rows import Fault, Given, RowReader, Sorted
+from service.parts import text_keeper
+from service.privacy.keeper import TextKeeper
 from storage import migrate
 from storage.store import Store, UnitOfWork
 
@@ -41,7 +43,7 @@ async def run(args: argparse.Namespace) -> int:
     """Checks every row, then stores them in chunks; exit code 2 where rows are wrong."""
     async with opened(args) as store:
         tenant = await tenant_named(store, args.key)
-        work = _Import(store, args.file, tenant)
+        work = _Import(store, args.file, tenant, text_keeper(settings_of(args)))
         with _progress() as progress:
             checked = await work.check(progress)
         if checked.refused and not args.skip_bad:
@@ -84,10 +86,11 @@ class _Import:
     store: Store
     path: Path
     tenant: str | None
+    keeper: TextKeeper
 
     async def check(self, progress: Progress) -> _Tally:
         """Reads every row and stores none; what would be added is counted."""
-        tally, reader = _Tally(), RowReader(tenant=self.tenant, key_id=self.tenant)
+        tally, reader = _Tally(), RowReader(self.keeper, tenant=self.tenant, key_id=self.tenant)
         task = progress.add_task("checking", total=None)
         seen: set[str] = set()
         for chunk in chunks(self.path):
@@ -104,7 +107,7 @@ class _Import:
         self, progress: Progress, *, total: int, left: RejectedFile | None
     ) -> _Tally:
         """Stores what can be, a chunk in a transaction; an import that ends early goes on anew."""
-        tally, reader = _Tally(), RowReader(tenant=self.tenant, key_id=self.tenant)
+        tally, reader = _Tally(), RowReader(self.keeper, tenant=self.tenant, key_id=self.tenant)
         task = progress.add_task("importing", total=total)
         for chunk in chunks(self.path):
             async with self.store.writing() as unit:

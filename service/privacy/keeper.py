@@ -9,8 +9,8 @@ from typing import Any
 from service.privacy.digests import keyed_hash
 from service.privacy.redact import Names, Redactor
 from service.privacy.treatments import Redaction, Sealing, Treatment
-from storage.records import FeedbackRecord, InteractionRecord, ScoreRecord
-from storage.textlevel import FIELD, LEVELS, TextLevel, text_level
+from storage.records import InteractionRecord, ScoreRecord
+from storage.textlevel import FIELD, LEVELS, TextLevel
 
 Json = Any
 
@@ -37,20 +37,9 @@ class TextKeeper:
         """A twin that comes after its record."""
         return twin if level == "keep" else _twin(twin, self._treatment(level, names))
 
-    def feedback(self, record: FeedbackRecord, about: InteractionRecord) -> FeedbackRecord:
-        """What was said of a reply, treated as the reply was."""
-        if (level := text_level(about)) == "keep":
-            return record
-        treatment = self._treatment(level, Names())
-        return replace(
-            record,
-            comment=treatment.text(record.comment) or "",
-            correction=treatment.text(record.correction) or "",
-        )
-
-    def comment(self, text: str, *about: InteractionRecord) -> str:
-        """What was said of several replies, treated as the hardest treated of them was."""
-        level: TextLevel = max(map(text_level, about), key=LEVELS.index)
+    def said(self, text: str, *levels: TextLevel) -> str:
+        """What was said of one or several replies, treated as the hardest treated of them was."""
+        level: TextLevel = max(levels, key=LEVELS.index)
         return text if level == "keep" else self._treatment(level, Names()).text(text) or ""
 
     def subject(self, user: str) -> str | None:

@@ -29,6 +29,7 @@ from storage.ids import new_id, now_us
 from storage.rankings import Place, comparisons_of
 from storage.records import ComparisonRecord, InteractionRecord
 from storage.store import UnitOfWork
+from storage.textlevel import text_level
 
 router = APIRouter(prefix="/v1/feedback", tags=["feedback"], responses=ERRORS)
 
@@ -69,7 +70,7 @@ async def _comparison(body: ComparisonBody, request: Request, caller: Caller) ->
         chosen_choice=body.chosen_choice_index,
         rejected_choice=body.rejected_choice_index,
         rater=body.rater,
-        comment=state.keeper.comment(body.comment, chosen, rejected),
+        comment=state.keeper.said(body.comment, *map(text_level, (chosen, rejected))),
         key_id=caller.key_id,
         is_tie=body.is_tie,
     )
@@ -98,7 +99,7 @@ async def rank(body: RankingBody, request: Request, caller: Rater) -> Response:
             tiers,
             created_us=now_us(),
             rater=body.rater,
-            comment=state.keeper.comment(body.comment, *about),
+            comment=state.keeper.said(body.comment, *map(text_level, about)),
             key_id=caller.key_id,
         )
 

@@ -23,6 +23,7 @@ from service.state import Needs, state_of
 from storage.ids import new_id, now_us
 from storage.records import FeedbackRecord
 from storage.store import UnitOfWork
+from storage.textlevel import text_level
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"model": ErrorBody, "description": text}
@@ -48,6 +49,7 @@ async def give_feedback(body: FeedbackBody, request: Request, caller: Rater) -> 
     async def prepare() -> tuple[dict[str, Any], Work]:
         target = await find_one(state, body.id, caller=caller)
         expect_choice(target, body.choice_index, param="choice_index")
+        level = text_level(target)
         record = FeedbackRecord(
             id=new_id("fb"),
             created_us=now_us(),
@@ -55,13 +57,12 @@ async def give_feedback(body: FeedbackBody, request: Request, caller: Rater) -> 
             response_id=response_id(target, body.id),
             choice_index=body.choice_index,
             rating=body.rating,
-            comment=body.comment,
-            correction=body.correction,
+            comment=state.keeper.said(body.comment, level),
+            correction=state.keeper.said(body.correction, level),
             rater=body.rater,
             key_id=caller.key_id,
             tags=tuple(body.tags),
         )
-        record = state.keeper.feedback(record, target)
 
         async def work(unit: UnitOfWork) -> None:
             await unit.feedback.add(record)

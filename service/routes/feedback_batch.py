@@ -63,7 +63,7 @@ async def give_many(body: BatchBody, request: Request, caller: Rater) -> Respons
     state = state_of(request)
     await _settle(state)
     rows = [Given(at, fields) for at, fields in enumerate(body.items)]
-    reader = RowReader(tenant=caller.tenant, key_id=caller.key_id)
+    reader = RowReader(state.keeper, tenant=caller.tenant, key_id=caller.key_id)
     async with state.store.reading() as unit:
         found = await reader.read(unit, rows)
         known = await unit.feedback.known([record.id for record in found.records])

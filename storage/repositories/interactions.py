@@ -15,6 +15,7 @@ from storage.records import InteractionRecord, Json, Rating, Status, Verdict
 from storage.repositories.paging import Listing, Page
 from storage.repositories.standing import is_standing
 from storage.rows import InsertSql, decode, encode
+from storage.textlevel import FIELD, TextLevel
 
 _table = tables.interactions
 _SAME_RESPONSE_ID = 100
@@ -62,11 +63,12 @@ class InteractionFilter:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What of an exchange somebody who judges it has to know: its ids and its choices."""
+    """What of an exchange somebody who judges it has to know: its ids, choices, texts' level."""
 
     id: str
     response_ids: tuple[str, ...]
     choices: tuple[int, ...]
+    level: TextLevel = "keep"
 
 
 class Interactions:
@@ -123,10 +125,11 @@ class Interactions:
     ) -> dict[str, list[Target]]:
         columns = _table.c
         query = select(named.label("named"), columns.id, columns.response_ids, columns.choices)
+        query = query.add_columns(columns.request[FIELD].as_string().label("level"))
         found: dict[str, list[Target]] = {}
         for row in await self._connection.execute(query.where(condition, _is_of(key_id))):
             choices = tuple(choice["index"] for choice in row.choices or ()) or (0,)
-            target = Target(row.id, tuple(row.response_ids or ()), choices)
+            target = Target(row.id, tuple(row.response_ids or ()), choices, row.level or "keep")
             found.setdefault(row.named, []).append(target)
         return found
 

@@ -62,6 +62,24 @@ async def test_what_is_said_of_a_reply_is_treated_like_it(
 
 
 @pytest.mark.parametrize(
+    ("level", "told"),
+    [("keep", f"ask {MAIL}"), ("redact", "ask <EMAIL_1>"), ("hash", "hmac:"), ("drop", "")],
+)
+async def test_imported_judgements_are_treated_too(local: Local, level: str, told: str) -> None:
+    """Also the ids that are made of their content: a short comment could be guessed from them."""
+    item = {"id": f"chatcmpl-{level}", "rating": "up", "comment": f"ask {MAIL}"}
+
+    first = await local.client.post("/v1/feedback/batch", json={"items": [item]})
+    again = await local.client.post("/v1/feedback/batch", json={"items": [item]})
+    listed = (await local.client.get("/v1/feedback")).json()["items"]
+
+    assert (first.json()["added"], again.json()["known"]) == (1, 1)
+    assert len(listed) == 1
+    assert listed[0]["comment"].startswith(told)
+    assert (MAIL in listed[0]["comment"]) == (level == "keep")
+
+
+@pytest.mark.parametrize(
     ("other", "told"), [("keep", "ask <EMAIL_1>"), ("hash", "hmac:"), ("drop", "")]
 )
 async def test_of_several_replies_the_hardest_level_holds(
