@@ -119,9 +119,11 @@ def _evaluate(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _export(commands: Commands[argparse.ArgumentParser]) -> None:
     found = _command(commands, "export", "write training data from what was recorded")
-    found.add_argument("format", metavar="FORMAT", help="dpo, kto, reward, sft or openai-dpo")
     found.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, required=True, help="JSONL or Parquet to write"
+        "format", metavar="FORMAT", help="dpo, kto, reward, sft, openai-dpo or instructlab"
+    )
+    found.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, required=True, help="file to write"
     )
     found.add_argument("--since", metavar="TIME", help="exchanges from this time on (ISO 8601)")
     found.add_argument("--until", metavar="TIME", help="exchanges before this time (ISO 8601)")
@@ -139,6 +141,25 @@ def _export(commands: Commands[argparse.ArgumentParser]) -> None:
     found.add_argument(
         "--restart", action="store_true", help="forget what an interrupted export has read"
     )
+    _qna(found)
+
+
+def _qna(found: argparse.ArgumentParser) -> None:
+    named = found.add_argument_group("instructlab", "what the qna.yaml says of itself")
+    named.add_argument("--topic", metavar="TAG", help="the tag whose corrections are written")
+    named.add_argument("--created-by", metavar="NAME", default="fairlead", help="who made it")
+    named.add_argument("--task-description", metavar="TEXT", help="what a skill teaches")
+    named.add_argument(
+        "--domain", metavar="TEXT", help="domain of knowledge; the topic if not given"
+    )
+    named.add_argument(
+        "--document-repo", metavar="URL", help="Git repository of documents: makes it knowledge"
+    )
+    named.add_argument("--document-commit", metavar="SHA", help="the commit they are in")
+    named.add_argument(
+        "--document-pattern", metavar="GLOB", action="append", help="their names; may be repeated"
+    )
+    named.add_argument("--document-outline", metavar="TEXT", help="what is in them")
 
 
 def _thinning(found: argparse.ArgumentParser) -> None:

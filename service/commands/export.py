@@ -21,10 +21,13 @@ from service.commands.terminal import say, settings_of
 from service.settings import Settings
 from storage import migrate
 from storage.errors import StorageError
+from storage.exports import formats
 from storage.exports.base import ExportOptions
 from storage.exports.card import ExportSummary, FileOptions, Progress, Stage
 from storage.exports.curation import Embed
+from storage.exports.instructlab import export_qna
 from storage.exports.journal import part_path
+from storage.exports.qna import QnaOptions, documents_of
 from storage.exports.run import export_file
 from storage.store import Store
 
@@ -77,12 +80,31 @@ async def _export(
     )
     store = await Store.open(url)
     try:
+        if args.format == formats.QNA:
+            qna = qna_options(args)
+            return await export_qna(store, args.output, options=options, qna=qna, how=how)
         async with _encoder(settings, options) as embed:
             return await export_file(
                 store, args.format, args.output, options=options, how=how, embed=embed
             )
     finally:
         await store.close()
+
+
+def qna_options(args: argparse.Namespace) -> QnaOptions:
+    """What a qna.yaml is to say of itself."""
+    return QnaOptions(
+        topic=args.topic,
+        created_by=args.created_by,
+        task_description=args.task_description,
+        domain=args.domain,
+        documents=documents_of(
+            repo=args.document_repo,
+            commit=args.document_commit,
+            patterns=args.document_pattern,
+            outline=args.document_outline,
+        ),
+    )
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.access import Caller
@@ -17,6 +17,8 @@ from service.routes.views import unix_us
 from service.state import Needs, state_of
 from storage.exports import formats
 from storage.exports.base import ExportOptions
+from storage.exports.instructlab import qna_text
+from storage.exports.qna import QnaOptions, documents_of
 from storage.exports.run import export_lines
 
 router = APIRouter(prefix="/v1/preferences", tags=["preferences"], responses=ERRORS)
@@ -28,7 +30,7 @@ class ExportQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Name = Field(description=f"One of {', '.join(formats.names())}.")
+    format: Name = Field(description=f"One of {', '.join(formats.every_name())}.")
     since: Time | None = Field(default=None, description="Exchanges from this time on (ISO 8601).")
     until: Time | None = Field(default=None, description="Exchanges before this time (ISO 8601).")
     model: Name | None = Field(default=None, description="Exchanges with this model.")
@@ -51,15 +53,50 @@ class ExportQuery(BaseModel):
         default="prompt", description="Order of the rows; `curriculum` is from easy to hard."
     )
 
+    topic: str | None = Field(default=None, description="`instructlab`: the tag to write of.")
+    created_by: Name = Field(default="fairlead", description="`instructlab`: who made it.")
+    task_description: Name | None = Field(
+        default=None, description="`instructlab`: what a skill teaches."
+    )
+    domain: Name | None = Field(default=None, description="`instructlab`: domain of knowledge.")
+    document_repo: Name | None = Field(
+        default=None, description="`instructlab`: Git repository of documents, for knowledge."
+    )
+    document_commit: Name | None = Field(default=None, description="The commit they are in.")
+    document_pattern: list[Name] | None = Field(
+        default=None, description="Their names; may be repeated."
+    )
+    document_outline: Name | None = Field(default=None, description="What is in them.")
+
+    def qna(self) -> QnaOptions:
+        """What a qna.yaml is to say of itself."""
+        return QnaOptions(
+            topic=self.topic,
+            created_by=self.created_by,
+            task_description=self.task_description,
+            domain=self.domain,
+            documents=documents_of(
+                repo=self.document_repo,
+                commit=self.document_commit,
+                patterns=self.document_pattern,
+                outline=self.document_outline,
+            ),
+        )
+
 
 @router.get(
     "/export",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/jsonl": {}}, "description": "One row per line."}},
+    responses={
+        200: {
+            "content": {"application/jsonl": {}, "application/yaml": {}},
+            "description": "One row per line; for `instructlab` a `qna.yaml`.",
+        }
+    },
 )
 async def export(
     query: Annotated[ExportQuery, Query()], request: Request, caller: Reader
-) -> StreamingResponse:
+) -> Response:
     """Streams the export as JSON Lines; a key that is no admin's gets its own exchanges."""
     options = ExportOptions(
         since_us=unix_us(query.since),
@@ -77,7 +114,12 @@ async def export(
         balance_length=query.balance_length,
         order=query.order,
     )
-    lines = export_lines(state_of(request).store, query.format, options=options)
+    store = state_of(request).store
+    if query.format == formats.QNA:
+        text = await qna_text(store, options=options, qna=query.qna())
+        headers = {"content-disposition": 'attachment; filename="qna.yaml"'}
+        return Response(text, media_type="application/yaml", headers=headers)
+    lines = export_lines(store, query.format, options=options)
     # A wrong format or source has to be told before the answer has begun.
     first = await anext(lines, b"")
     headers = {"content-disposition": f'attachment; filename="{query.format}.jsonl"'}

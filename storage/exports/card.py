@@ -39,6 +39,12 @@ _REASONS = {
     "other_source": "the judgement is of a source that was not asked for",
     "per_prompt": "the prompt had as many examples as were asked for, with larger margins",
     "prompt_cap": "the prompt already had the most pairs one prompt may have",
+    "qna_dialogue": "the question is not one message of a user without tools",
+    "qna_full": "the topic already had as many corrections as are read",
+    "qna_long": "question or answer have more words than InstructLab's guide allows",
+    "qna_long_context": "the sources have more words than InstructLab's guide allows",
+    "qna_topics": "there are more topics than are read",
+    "qna_unused": "the file is full, or the context has too few questions",
     "replies_cap": "the prompt has more judged replies than are read",
     "text_drop": "the policy has no texts kept (`text: drop`)",
     "text_hash": "the policy has texts kept as hashes only (`text: hash`)",
@@ -85,7 +91,10 @@ class FileOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSummary:
-    """What an export wrote. `dropped` counts judgements (or pairs) left out, by reason."""
+    """What an export wrote. `dropped` counts judgements (or pairs) left out, by reason.
+
+    `settings` names the options that the format knows, None all of them.
+    """
 
     format: str
     path: Path
@@ -98,11 +107,13 @@ class ExportSummary:
     seen: Seen
     statistics: Statistics | None = None
     is_resumed: bool = False
+    settings: tuple[str, ...] | None = None
 
 
 def card(summary: ExportSummary, options: ExportOptions, *, how: FileOptions, sha256: str) -> str:
     """The card as Markdown."""
-    given = {name: value for name, value in asdict(options).items() if value is not None}
+    named = summary.settings or tuple(asdict(options))
+    given = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
     as_of_us = given.pop("as_of_us", None)
     return "\n".join(
         [

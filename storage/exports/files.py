@@ -35,6 +35,10 @@ class RowFile:
         self.has_tools = self.has_tools or _has_tools(row)
         self._file.write(to_line(row))
 
+    def write_text(self, text: str) -> None:
+        """Add what is no row, for a file that is made of something else."""
+        self._file.write(text.encode())
+
 
 def to_line(row: Row) -> bytes:
     """One row as a line of JSON, with its newline."""

@@ -13,8 +13,17 @@ from storage.exports.sft import Sft
 FORMATS: tuple[ExportFormat, ...] = (Dpo(), Kto(), Reward(), Sft(), OpenAiDpo())
 
 
+QNA = "instructlab"
+"""The one that is no file of rows: `instructlab.py` writes it."""
+
+
+def every_name() -> tuple[str, ...]:
+    """The names of all formats, of rows or not."""
+    return (*names(), QNA)
+
+
 def names() -> tuple[str, ...]:
-    """The names of all formats."""
+    """The names of the formats of rows."""
     return tuple(each.name for each in FORMATS)
 
 
@@ -23,4 +32,4 @@ def find(name: str) -> ExportFormat:
     for each in FORMATS:
         if each.name == name:
             return each
-    raise ExportError(f"unknown format {name!r}; there are {', '.join(names())}")
+    raise ExportError(f"unknown format {name!r}; there are {', '.join(every_name())}")

@@ -24,7 +24,7 @@ from storage.exports.pairs import (
     pairs_of,
 )
 from storage.exports.reading import prompt_groups
-from storage.exports.seen import Seen
+from storage.exports.seen import Seen, share_of
 from storage.records import Json
 from storage.store import Store, UnitOfWork
 
@@ -162,7 +162,7 @@ async def _journaled(
                 if unsaved >= how.prompts_per_save:
                     journal.save(cursor, seen.to_json())
                     unsaved = 0
-            how.progress("reading", seen.prompts, share=_share(cursor))
+            how.progress("reading", seen.prompts, share=share_of(cursor))
             yield group
     with files.told(journal.path):
         journal.save(cursor, seen.to_json(), is_whole=True)
@@ -236,14 +236,6 @@ def _identity(
         "fairlead": release(),
         **given,
     }
-
-
-def _share(prompt_hash: str) -> float | None:
-    """How far in the order of hashes a prompt is; they are even, so this is a share of all."""
-    try:
-        return float(int(prompt_hash[:8], 16) / 16 ** len(prompt_hash[:8]))
-    except ValueError:
-        return None
 
 
 def _summary(

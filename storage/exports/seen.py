@@ -46,3 +46,11 @@ class Seen:
             at_us = exchange.created_us
             self.first_us = at_us if self.first_us is None else min(self.first_us, at_us)
             self.last_us = at_us if self.last_us is None else max(self.last_us, at_us)
+
+
+def share_of(prompt_hash: str) -> float | None:
+    """How far in the order of hashes a prompt is; they are even, so this is a share of all."""
+    try:
+        return float(int(prompt_hash[:8], 16) / 16 ** len(prompt_hash[:8]))
+    except ValueError:
+        return None
