@@ -145,12 +145,17 @@ async def _make(connection: AsyncConnection, wanted: Span) -> str | None:
     span = await _free(connection, wanted)
     if span is None:
         return None
+    await make(connection, span)
+    return f"interactions_{span.suffix}"
+
+
+async def make(connection: AsyncConnection, span: Span) -> None:
+    """Make the partitions of one span, which overlaps no other."""
     for table in TABLES:
         name, bounds = f"{table}_{span.suffix}", f"FROM ('{span.first}') TO ('{span.bound}')"
         await connection.execute(
             text(f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES {bounds}")
         )
-    return f"interactions_{span.suffix}"
 
 
 async def _free(connection: AsyncConnection, span: Span) -> Span | None:
