@@ -1,8 +1,9 @@
-"""How fast the record takes exchanges: `python -m load_tests.record [--url URL] [--full]`.
+"""How fast the record takes exchanges, and what `strict` costs against `relaxed`.
 
-Prints a table: callers that each put one exchange of about 1.5 KB after the other, exchanges per
-second, CPU per exchange (all of it, and of it what the event loop spends), time in `put`. Pin it to
-one core (`taskset -c 0 ...`) to see what is left beside it.
+`python -m load_tests.record [--engine sqlite|postgres] [--url URL] [--full]` prints a table:
+callers that each put one exchange of about 1.5 KB after the other, exchanges per second, CPU per
+exchange (all of it, and of it what the event loop spends), time in `put`. Pin it to one core
+(`taskset -c 0 ...`) to see what is left beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import uvloop
@@ -21,6 +23,7 @@ from storage.ids import new_id, now_us
 from storage.records import InteractionRecord, ScoreRecord
 from storage.store import Store
 from storage.writer import Writer
+from tests.storage.postgres import running_cluster
 
 SCORERS = ("toxicity", "faithfulness", "sycophancy", "confidence")
 RUNS = (
@@ -30,6 +33,8 @@ RUNS = (
     (1, 0, True, 3_000),
     (64, 4, True, 10_000),
     (64, 0, False, 20_000),
+    (16, 0, False, 20_000),
+    (1, 0, False, 3_000),
 )
 
 
@@ -118,8 +123,9 @@ async def measure(url: str, *, full: bool, run: tuple[int, int, bool, int]) -> s
     await store.close()
     sorted_s = sorted(each for one in took for each in one)
     p50_ms, p99_ms = (sorted_s[int(len(sorted_s) * share)] * 1e3 for share in (0.5, 0.99))
+    kind = "strict" if durable else "relaxed"
     return (
-        f"{callers:7} {scores:6} {durable!s:>7} {count / wall_s:11.0f} {cpu_s / count * 1e6:8.0f} "
+        f"{callers:7} {scores:6} {kind:>7} {count / wall_s:11.0f} {cpu_s / count * 1e6:8.0f} "
         f"{loop_s / count * 1e6:8.0f} {p50_ms:8.2f} {p99_ms:8.2f}"
     )
 
@@ -127,16 +133,22 @@ async def measure(url: str, *, full: bool, run: tuple[int, int, bool, int]) -> s
 async def main(url: str, *, full: bool) -> None:
     """Print the table."""
     await migrate.upgrade(url)
-    print("callers scores durable exchanges/s   cpu us  loop us   p50 ms   p99 ms")
+    print("callers scores  record exchanges/s   cpu us  loop us   p50 ms   p99 ms")
     for run in RUNS:
         print(await measure(url, full=full, run=run), flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", help="database to fill; a new SQLite file unless given")
+    parser.add_argument("--engine", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--url", help="database to fill; a new one unless given")
     parser.add_argument("--full", action="store_true", help="sync every commit to the disk")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        if given.url is None and given.engine == "postgres":
+            cluster = stack.enter_context(running_cluster(fsync=True))
+            cluster.create("record")
+            given.url = cluster.url("record")
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
         fresh = f"sqlite:///{Path(folder) / 'record.db'}"
         uvloop.run(main(given.url or fresh, full=given.full))

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage import tables
 from storage.errors import StoreUnavailable
 from storage.ids import first_id, id_us, now_us
 from storage.store import Store
@@ -39,6 +40,14 @@ _BOUNDS = re.compile(r"FROM \('(fl_\w+)'\) TO \('(fl_\w+)'\)")
 # What reads (an export, a backup) may hold the tables for long, and whoever waits for all of them
 # makes everybody behind wait too.
 _PATIENCE = "SET LOCAL lock_timeout = '3s'"
+_REFERRING = (
+    each.name
+    for each in tables.metadata.sorted_tables
+    if each.name not in TABLES
+    and any(key.column.table is tables.interactions for key in each.foreign_keys)
+)
+# In the order in which writers take them, so that none waits for us while we wait for it.
+_LOCK = f"LOCK TABLE {', '.join((*_REFERRING, *TABLES))} IN ACCESS EXCLUSIVE MODE"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -102,9 +111,10 @@ async def make_ahead(
         connection = unit.connection
         if not await alone(connection):
             return ()
-        await connection.execute(text(_PATIENCE))
         known = await spans(connection)
         wanted = list(_wanted(known, now, span_days * _DAY_US))
+        if wanted:
+            await _lock(connection)
         made = [await _make(connection, span) for span in wanted]
     return tuple(name for name in made if name is not None)
 
@@ -125,11 +135,16 @@ async def drop(store: Store, span: Span) -> None:
         connection = unit.connection
         if not await alone(connection):
             raise StoreUnavailable("another process is changing partitions; try again later")
-        await connection.execute(text(_PATIENCE))
+        await _lock(connection)
         for table in TABLES:
             name = f"{table}_{span.suffix}"
             await connection.execute(text(f"ALTER TABLE {table} DETACH PARTITION {name}"))
             await connection.execute(text(f"DROP TABLE {name}"))
+
+
+async def _lock(connection: AsyncConnection) -> None:
+    await connection.execute(text(_PATIENCE))
+    await connection.execute(text(_LOCK))
 
 
 def _wanted(known: Iterable[Span], now: int, span_us: int) -> Iterable[Span]:
