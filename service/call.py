@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from service.dialects.base import Dialect
 from service.exchange import Verdict
 from service.recorder import Run
+from service.tracing import BESIDE
 from service.upstream import Headers, Target, Upstream, UpstreamReply
 from service.veto import WindowLimits
 
@@ -122,29 +124,35 @@ class FlowLimits:
 
 async def send(upstream: Upstream, call: Call, *, body: bytes | None = None) -> UpstreamReply:
     """Sends the call's request to its target, or another body in the request's place."""
-    reply = await send_beside(upstream, call, body=body)
+    reply = await send_beside(upstream, call, body=body, number=call.run.asked)
     call.run.upstream = reply.upstream
     return reply
 
 
 async def send_beside(
-    upstream: Upstream, call: Call, *, body: bytes | None = None
+    upstream: Upstream, call: Call, *, body: bytes | None = None, number: int = BESIDE
 ) -> UpstreamReply:
     """The same for a reply that the client does not get.
 
     A changed request is another one: it goes without the client's `idempotency-key`.
     """
-    ask, headers = call.run.ask, call.headers
+    ask, headers, trace = call.run.ask, call.headers, call.run.trace
     if body is not None:
         headers = [(k, v) for k, v in headers if k.lower() != "idempotency-key"]
-    return await upstream.send(
-        call.target,
-        call.path or call.dialect.upstream_paths[ask.route],
-        method=call.method,
-        headers=headers,
-        body=(ask.body or None) if body is None else body,
-        query=call.query,
-    )
+
+    def sent(headers: Headers) -> Awaitable[UpstreamReply]:
+        return upstream.send(
+            call.target,
+            call.path or call.dialect.upstream_paths[ask.route],
+            method=call.method,
+            headers=headers,
+            body=(ask.body or None) if body is None else body,
+            query=call.query,
+        )
+
+    if trace is None:
+        return await sent(headers)
+    return await trace.call(sent, call.target, headers, number=number)
 
 
 def is_answer(reply: UpstreamReply) -> bool:

@@ -37,6 +37,7 @@ from service.prompt import PromptTask, heed, race, start
 from service.recorder import Recorder, Run
 from service.regenerate import Regeneration
 from service.streaming import StreamDriver, StreamTools
+from service.tracing import Tracing
 from service.twin import Twins
 from service.upstream import Upstream, UpstreamReply
 
@@ -53,6 +54,7 @@ class Flow:
         meter: Meter,
         twins: Twins,
         limits: FlowLimits | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.judge = judge
         self.upstream = upstream
@@ -60,6 +62,7 @@ class Flow:
         self.meter = meter
         self.twins = twins
         self.limits = limits or FlowLimits()
+        self.tracing = tracing
 
     async def run(self, call: Call, client: Client) -> None:
         """Runs one exchange to its end; every end is recorded once.
@@ -67,6 +70,8 @@ class Flow:
         A cancelled task is a client that has gone: what it got is recorded.
         """
         run = call.run
+        if self.tracing is not None:
+            run.trace = self.tracing.begin(call)
         prompt = start(self.judge, run)
         run.twin = self.twins.start(call, prompt)
         try:
@@ -82,6 +87,8 @@ class Flow:
                 prompt.cancel()
             self.twins.end(call)
             self._finish(run)
+            if run.trace is not None:
+                run.trace.end(run)
 
     async def _exchange(self, call: Call, client: Client, prompt: PromptTask) -> None:
         if call.run.policy.prompt_scoring == "before":

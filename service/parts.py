@@ -42,6 +42,7 @@ from service.routing import Router
 from service.settings import Scoring, Settings, Timeouts, UpstreamSettings
 from service.sources import ConfigError
 from service.state import HealthyEngine, State
+from service.tracing import Tracing
 from service.twin import Twins, TwinTools
 from service.upstream import AiohttpUpstream, Target, Upstream, UpstreamTimeouts
 from service.watch.start import open_watch
@@ -153,6 +154,7 @@ async def open_state(
         meter=metrics,
         twins=twins,
         limits=limits,
+        tracing=_open_tracing(settings, stack),
     )
     return State(
         settings=settings,
@@ -292,6 +294,20 @@ async def _open_upstream(settings: Settings, stack: AsyncExitStack) -> Upstream:
     await upstream.start()
     stack.push_async_callback(upstream.stop)
     return upstream
+
+
+def _open_tracing(settings: Settings, stack: AsyncExitStack) -> Tracing | None:
+    """Telemetry where it is on; its packages are imported only then."""
+    wanted = settings.telemetry
+    if wanted.exporter == "none":
+        return None
+    try:
+        from service.telemetry import open_telemetry  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"telemetry.exporter: {error.name} is not installed; pip install 'fairlead[otel]'"
+        ) from error
+    return open_telemetry(wanted, targets(settings), stack)
 
 
 def _read_limits(settings: Settings) -> ReadLimits:

@@ -33,6 +33,7 @@ from service.privacy.digests import prompt_hash
 from service.privacy.keeper import TextKeeper
 from service.privacy.redact import Names
 from service.seen import choice_seen, request_seen
+from service.tracing import Trace
 from service.veto import Window
 from storage.errors import StorageError
 from storage.records import InteractionRecord, ScoreRecord
@@ -119,6 +120,7 @@ class Run:
     key_id: str | None = None
     prompt: Verdict | None = None
     twin: Twin | None = None
+    trace: Trace | None = None
     asked: int = 1
     number: int = 1
     attempts: list[Attempt] = field(default_factory=list)
@@ -339,7 +341,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "error_code": attempt.error_code,
         "choices": choices,
         "usage": attempt.usage,
-        "scores": [asdict(score) for score in _reply_scores(attempt.windows)],
+        "scores": [asdict(score) for score in reply_scores(attempt.windows)],
     }
 
 
@@ -376,10 +378,11 @@ def score_records(run: Run) -> tuple[ScoreRecord, ...]:
     if run.prompt is not None:
         records += _prompt_records(run.prompt)
         records += _view_records(run.prompt)
-    return (*records, *_reply_scores(run.windows))
+    return (*records, *reply_scores(run.windows))
 
 
-def _reply_scores(windows: Windows) -> list[ScoreRecord]:
+def reply_scores(windows: Windows) -> list[ScoreRecord]:
+    """The same for the windows of one reply."""
     records: list[ScoreRecord] = []
     groups: dict[tuple[int, str], list[tuple[Window | None, ScoredRule]]] = {}
     for window, verdict in windows:

@@ -570,6 +570,39 @@ class Logs(Section):
     exchanges: bool = Field(default=True, description="Whether each exchange logs one line.")
 
 
+class TelemetrySettings(Section):
+    """OpenTelemetry."""
+
+    exporter: Literal["none", "otlp"] = Field(
+        default="none", description="Where spans and scores go: nowhere, or to a collector."
+    )
+    endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description=(
+            "The collector's address for OTLP over HTTP, without `/v1/traces`; "
+            "`OTEL_EXPORTER_OTLP_ENDPOINT` or `http://localhost:4318` if unset."
+        ),
+    )
+    sample: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of exchanges that are told; one whose caller traces it follows that.",
+    )
+    content: bool = Field(
+        default=False, description="Whether the texts of prompts and replies are told as well."
+    )
+    propagate: bool = Field(
+        default=False,
+        description=(
+            "Whether the upstream gets our `traceparent`; "
+            "else a client's own passes as every header does."
+        ),
+    )
+    service_name: str = Field(default="fairlead", description="`service.name` of what is told.")
+
+
 class Timeouts(Section):
     """How long is waited for others."""
 
@@ -621,6 +654,9 @@ class Settings(Section):
     privacy: Privacy = Field(default_factory=Privacy, description="How texts are treated.")
     logs: Logs = Field(default_factory=Logs, description="What is logged.")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long is waited.")
+    telemetry: TelemetrySettings = Field(
+        default_factory=TelemetrySettings, description="OpenTelemetry."
+    )
     context_pattern: str | None = Field(
         default=None,
         description="Pattern marking source text in messages; its first group is the source.",

@@ -29,6 +29,7 @@ from service.recorder import Recorder
 from service.routes.proxy import proxied_routes
 from service.routes.wire import Proxy
 from service.routing import Router
+from service.tracing import Tracing
 from service.twin import Twins, TwinTools
 from service.upstream import AiohttpUpstream, Target, UpstreamTimeouts
 from service.veto import WindowLimits
@@ -101,6 +102,7 @@ class Setting:
     source_pattern: str | None = None
     draw: Callable[[], float] = random.random
     keeper: TextKeeper = field(default_factory=TextKeeper)
+    tracing: Tracing | None = None
 
 
 class NoKeys:
@@ -129,6 +131,7 @@ async def running(setting: Setting) -> AsyncIterator[Running]:
         meter=metrics,
         twins=twins,
         limits=setting.limits,
+        tracing=setting.tracing,
     )
     proxy = Proxy(
         flow=flow,

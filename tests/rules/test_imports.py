@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 
-HEAVY = ("torch", "transformers", "sklearn", "pandas", "matplotlib", "pyarrow", "openai")
+HEAVY = ("torch", "transformers", "sklearn", "pandas", "matplotlib", "pyarrow", "openai",
+         "opentelemetry.sdk", "grafana_foundation_sdk")  # fmt: skip
 
 _LOADED = f"""
 import json, sys
