@@ -591,7 +591,8 @@ class TelemetrySettings(Section):
         description="Share of exchanges that are told; one whose caller traces it follows that.",
     )
     content: bool = Field(
-        default=False, description="Whether the texts of prompts and replies are told as well."
+        default=False,
+        description="Whether prompts and replies are told where the policy's `text` is `keep`.",
     )
     propagate: bool = Field(
         default=False,

@@ -77,15 +77,18 @@ class Telemetry:
             attributes={"http.request.method": call.method, "http.route": route},
             start_time=call.run.created_us * _NS_PER_US,
         )
-        return ExchangeTrace(self, call.run.ask, span)
+        # What the policy does not let the record have is told to nobody else either.
+        has_content = self.has_content and call.run.policy.text == "keep"
+        return ExchangeTrace(self, call.run.ask, span, has_content=has_content)
 
 
 class ExchangeTrace:
     """The spans of one exchange. Those of its calls end with it, when all is known of them."""
 
-    def __init__(self, telemetry: Telemetry, ask: Ask, span: Span) -> None:
+    def __init__(self, telemetry: Telemetry, ask: Ask, span: Span, *, has_content: bool) -> None:
         self._telemetry = telemetry
         self._ask = ask
+        self._has_content = has_content
         self._span = span
         self._context = set_span_in_context(span, Context())
         self._calls: dict[int, _CallSpan] = {}
@@ -125,7 +128,7 @@ class ExchangeTrace:
 
     def _start_call(self, target: Target) -> Span:
         ask = self._ask
-        attributes = asked(ask, with_text=self._telemetry.has_content) | _address(target)
+        attributes = asked(ask, with_text=self._has_content) | _address(target)
         name = f"{operation(ask)} {ask.model}".rstrip()
         return self._telemetry.tracer.start_span(
             name, context=self._context, kind=SpanKind.CLIENT, attributes=attributes
@@ -145,7 +148,7 @@ class ExchangeTrace:
             span.set_attribute("gen_ai.response.time_to_first_chunk", first_s)
         if attempt.error_code is not None:
             _fail(span, attempt.error_code)
-        if self._telemetry.has_content:
+        if self._has_content:
             span.set_attributes(contents(self._ask, attempt))
 
     def _tell_scores(self, scores: Iterable[ScoreRecord], span: Span, reply_id: str | None) -> None:

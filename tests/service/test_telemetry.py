@@ -179,6 +179,21 @@ async def test_texts_are_told_where_asked_for(upstream: Upstream) -> None:
     }
 
 
+@pytest.mark.parametrize("level", ["redact", "hash", "drop"])
+async def test_texts_that_the_record_may_not_have_are_not_told(
+    upstream: Upstream, level: Any
+) -> None:
+    """Whoever keeps texts out of the record does not find them at the collector."""
+    upstream.script = plain(SECRET)
+    policy = replace(ENFORCE, text=level)
+    async with told(upstream, has_content=True, policy=policy) as found:
+        await found.proxy.client.post("/v1/chat/completions", json=ask(SECRET, stop=[SECRET]))
+        spans = found.spans.get_finished_spans()
+
+    assert len(spans) == 2
+    assert all(SECRET not in span.to_json() for span in spans)
+
+
 async def test_anthropics_tokens_are_counted_with_its_cache(upstream: Upstream) -> None:
     """The provider is told by the format; its input tokens leave out what was cached."""
     usage = {"input_tokens": 3, "output_tokens": 2, "cache_read_input_tokens": 40}
