@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, Protocol
 
+from storage.agreement import Alpha
 from storage.exports.base import ExportOptions
 from storage.exports.seen import Seen
 from storage.exports.statistics import Statistics
@@ -128,6 +129,7 @@ def card(summary: ExportSummary, options: ExportOptions, *, how: FileOptions, sh
             *_table("Source", summary.by_source),
             *_table("Split", summary.by_split),
             *_figures(summary.statistics),
+            *_table("Krippendorff's alpha of", _agreement(summary.seen)),
             *_table("Filter or setting", given),
             *_table("Left out", _explained(summary.dropped)),
             *_origin(summary.seen),
@@ -179,6 +181,21 @@ def _figures(statistics: Statistics | None) -> list[str]:
         *notes,
         *([""] if notes else []),
     ]
+
+
+def _agreement(seen: Seen) -> dict[str, str]:
+    """How far raters agree, of everything that was read: 1 is fully, 0 is by chance."""
+    return {
+        f"{kind}, {alpha.units} judged by two or more": _alpha(alpha)
+        for kind, alpha in seen.agreement().items()
+    }
+
+
+def _alpha(alpha: Alpha) -> str:
+    value = "none" if alpha.value is None else f"{alpha.value:.3f}"
+    if alpha.low is None or alpha.high is None:
+        return f"{value} ({alpha.reason})"
+    return f"{value} ({alpha.low:.3f} to {alpha.high:.3f}, 95% bootstrap)"
 
 
 def _explained(dropped: Mapping[str, int]) -> dict[str, int]:

@@ -23,6 +23,7 @@ from storage.records import (
 from storage.textlevel import is_readable, text_level
 
 ReplyKey = tuple[str, int]
+Rater = tuple[str | None, str]
 _FLIPPED = 0.5
 
 
@@ -107,7 +108,7 @@ def _message(written: dict[str, Json]) -> Message | str:
 def rated_replies(group: PromptGroup, dropped: Counter[str]) -> list[RatedReply]:
     """Every usable reply with thumbs, by majority; ties are counted and left out."""
     found = []
-    for key, ratings in _latest_ratings(group).items():
+    for key, ratings in latest_ratings(group).items():
         ups = sum(rating == "up" for rating in ratings.values())
         downs = len(ratings) - ups
         if ups == downs:
@@ -133,27 +134,30 @@ def latest_corrections(group: PromptGroup) -> Iterator[tuple[ReplyKey, str]]:
         yield key, correction
 
 
-def preferences(
-    group: PromptGroup, dropped: Counter[str]
-) -> Iterator[tuple[ReplyKey, ReplyKey, float]]:
-    """(preferred, other, agreement) for each two replies compared, by majority of raters."""
-    votes: dict[tuple[ReplyKey, ReplyKey], dict[tuple[str | None, str], bool]] = {}
+def ballots(group: PromptGroup) -> dict[tuple[ReplyKey, ReplyKey], dict[Rater, bool | None]]:
+    """For each two replies compared, whether each rater prefers the first; None for neither."""
+    votes: dict[tuple[ReplyKey, ReplyKey], dict[Rater, bool | None]] = {}
     for said in group.comparisons:
         chosen = (said.chosen_interaction_id, said.chosen_choice)
         rejected = (said.rejected_interaction_id, said.rejected_choice)
         first, second = sorted((chosen, rejected))
         ballot = votes.setdefault((first, second), {})
-        if said.is_tie:
-            ballot.pop((said.key_id, said.rater), None)
-        else:
-            ballot[(said.key_id, said.rater)] = chosen == first
-    for (first, second), ballot in votes.items():
-        balance = 2 * sum(ballot.values()) - len(ballot)
+        ballot[(said.key_id, said.rater)] = None if said.is_tie else chosen == first
+    return votes
+
+
+def preferences(
+    group: PromptGroup, dropped: Counter[str]
+) -> Iterator[tuple[ReplyKey, ReplyKey, float]]:
+    """(preferred, other, agreement) for each two replies compared, by majority of raters."""
+    for (first, second), ballot in ballots(group).items():
+        votes = [vote for vote in ballot.values() if vote is not None]
+        balance = 2 * sum(votes) - len(votes)
         if balance == 0:
             dropped["tied_raters"] += 1
             continue
         better, worse = (first, second) if balance > 0 else (second, first)
-        yield better, worse, abs(balance) / len(ballot)
+        yield better, worse, abs(balance) / len(votes)
 
 
 def replacements(
@@ -164,7 +168,7 @@ def replacements(
     The accepted one has passed every scorer, and no rater's latest thumb on it is down. The margin
     is the largest difference of the two replies' risks under a rule that vetoed.
     """
-    ratings = _latest_ratings(group)
+    ratings = latest_ratings(group)
     for record in group.interactions.values():
         for attempt in record.attempts or ():
             for choice in attempt["choices"] if attempt["error_code"] is None else ():
@@ -206,7 +210,7 @@ def flips(group: PromptGroup, dropped: Counter[str]) -> Iterator[tuple[Reply, Me
     policy allowed it. A reply that a rater's latest thumb likes is left to the raters. The margin
     is how surely it flipped.
     """
-    ratings = _latest_ratings(group)
+    ratings = latest_ratings(group)
     for record in group.interactions.values():
         told = record.twin or {}
         for choice in told.get("choices") or ():
@@ -269,8 +273,9 @@ def _risk_margin(record: InteractionRecord, attempt: dict[str, Json], index: int
     return max(0.0, *margins) if margins else None
 
 
-def _latest_ratings(group: PromptGroup) -> dict[ReplyKey, dict[tuple[str | None, str], str]]:
-    ratings: dict[ReplyKey, dict[tuple[str | None, str], str]] = {}
+def latest_ratings(group: PromptGroup) -> dict[ReplyKey, dict[Rater, str]]:
+    """What each rater says of each reply at last; replies that nobody rates are not there."""
+    ratings: dict[ReplyKey, dict[Rater, str]] = {}
     for said in group.feedback:
         reply = ratings.setdefault((said.interaction_id, said.choice_index), {})
         if said.rating == WITHDRAWN:

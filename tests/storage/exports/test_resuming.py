@@ -18,11 +18,13 @@ from typing import Any
 
 import pytest
 
+from storage.agreement import rating_agreement
 from storage.errors import ExportError
-from storage.exports.base import ExportOptions
+from storage.exports import reading
+from storage.exports.base import ExportOptions, Tally
 from storage.exports.card import FileOptions, Stage
 from storage.exports.journal import Journal, part_path, state_path
-from storage.exports.run import export_file, export_lines
+from storage.exports.run import export_file
 from storage.store import Store
 from tests.storage.building import exchange, preference, score, thumb
 from tests.storage.exports.test_run import fill, names
@@ -120,16 +122,42 @@ async def test_what_is_said_meanwhile_is_not_in_it(store: Store, tmp_path: Path)
 
 
 async def test_an_export_is_a_snapshot(store: Store) -> None:
-    """What is written while the rows stream out is not in them."""
-    await judged(store, 200)
-    lines = export_lines(store, "kto", options=ExportOptions())
-    first = [await anext(lines)]
+    """What is written and deleted while prompts are read, page after page, makes no difference."""
+    await judged(store, 3 * reading.PROMPTS_PER_READ)
+    found = []
+    async with store.reading() as unit:
+        async for group in reading.prompt_groups(unit.connection, ExportOptions(), Tally()):
+            if not found:
+                await judged(store, 3, first=1000)
+                async with store.writing() as other:
+                    await other.connection.exec_driver_sql("DELETE FROM feedback")
+            found.append(group)
 
-    await judged(store, 3, first=1000)
-    async with store.writing() as unit:
-        await unit.connection.exec_driver_sql("DELETE FROM feedback")
+    assert len(found) == 3 * reading.PROMPTS_PER_READ
+    assert all(len(group.feedback) == 2 for group in found)
 
-    assert len(first + [line async for line in lines]) == 400
+
+async def test_agreement_survives_an_interruption(store: Store, tmp_path: Path) -> None:
+    """The card has Krippendorff's alpha of everything that was read, before and after."""
+    for at in range(12):
+        said = [
+            ("ann", "up"),
+            ("bob", "up" if at % 4 else "down"),
+            ("ann", "down" if at < 6 else "up"),
+        ]
+        record = exchange(f"Reply {at}.", prompt_hash=f"{at:08x}")
+        await fill(store, record, *(thumb(record, rating, rater) for rater, rating in said))
+    async with store.reading() as unit:
+        whole = (await rating_agreement(unit)).alpha
+    path = tmp_path / "data.jsonl"
+
+    with pytest.raises(Stopped):
+        await export_file(store, "kto", path, how=stopping("reading", 8))
+    summary = await export_file(store, "kto", path)
+
+    assert summary.seen.agreement() == {"ratings": whole}
+    card = summary.card_path.read_text()
+    assert f"| ratings, 12 judged by two or more | {whole.value:.3f} ({whole.low:.3f} to" in card
 
 
 @pytest.mark.parametrize(
