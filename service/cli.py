@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
         _score,
         _evaluate,
         _export,
+        _weak,
         _drift,
         _alerts,
         _feedback,
@@ -190,6 +191,48 @@ def _thinning(found: argparse.ArgumentParser) -> None:
         help="order of the rows; curriculum is from easy to hard",
     )
     found.add_argument("--seed", metavar="N", type=int, default=0, help="of the split and of draws")
+    found.add_argument(
+        "--weak",
+        nargs="?",
+        choices=("weighted", "majority"),
+        const="weighted",
+        help="add weak labels where nobody rated; weighted if no method is given",
+    )
+    found.add_argument(
+        "--weak-least",
+        metavar="P",
+        type=float,
+        default=0.8,
+        help="least probability of a weak label; 0.8 if not given",
+    )
+    _functions(found)
+
+
+def _weak(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "weak", "weak labels by labelling functions", has_settings=False)
+    actions = found.add_subparsers(metavar="ACTION", required=True)
+    report = _action(actions, "report", "how the functions vote, overlap and conflict")
+    report.add_argument("--since", metavar="TIME", help="exchanges from this time on (ISO 8601)")
+    report.add_argument("--until", metavar="TIME", help="exchanges before this time (ISO 8601)")
+    report.add_argument("--model", metavar="NAME", help="exchanges with this model")
+    report.add_argument(
+        "--method",
+        choices=("weighted", "majority"),
+        default="weighted",
+        help="how votes become probabilities; weighted if not given",
+    )
+    report.add_argument("--json", action="store_true", help="print JSON")
+    _functions(report)
+
+
+def _functions(found: argparse.ArgumentParser) -> None:
+    found.add_argument(
+        "--functions",
+        metavar="SPEC",
+        action="append",
+        default=[],
+        help="more labelling functions: FILE.py, MODULE or either with :NAME; may be repeated",
+    )
 
 
 def _similarity(text: str) -> float | None:

@@ -615,6 +615,15 @@ class Timeouts(Section):
     )
 
 
+class Labelling(Section):
+    """Weak labels for exports."""
+
+    functions: list[str] = Field(
+        default=[],
+        description="Labelling functions beside ours: `FILE.py` or `MODULE`, with `:NAME` for one.",
+    )
+
+
 class Settings(Section):
     """Everything that can be set."""
 
@@ -658,6 +667,7 @@ class Settings(Section):
     telemetry: TelemetrySettings = Field(
         default_factory=TelemetrySettings, description="OpenTelemetry."
     )
+    labelling: Labelling = Field(default_factory=Labelling, description="Weak labels.")
     context_pattern: str | None = Field(
         default=None,
         description="Pattern marking source text in messages; its first group is the source.",

@@ -12,6 +12,7 @@ StorageError
 ├── DuplicateRecord         a row with this id or key is already there
 ├── MissingRecord           the exchange that a row speaks of is not there
 └── ExportError             an export cannot be written, with the reason
+    └── LabellingFailed     a labelling function failed or cast no vote that there is
 
 Libraries' errors (SQLAlchemy, drivers, Alembic, pyarrow, the operating system) are mapped to these
 where they arise and kept as `__cause__`.
@@ -90,3 +91,9 @@ class ExportError(StorageError):
     """An export cannot be written."""
 
     label = "export"
+
+
+class LabellingFailed(ExportError):
+    """A labelling function failed, or said what is no vote."""
+
+    label = "labelling"

@@ -18,6 +18,7 @@ from rich.progress import Progress as Bar
 from service.commands.failures import UsageError
 from service.commands.score import scoring
 from service.commands.terminal import say, settings_of
+from service.labelling import load_functions
 from service.settings import Settings
 from storage import migrate
 from storage.errors import StorageError
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
         by=args.by,
         balance_length=args.balance_length,
         order=args.order,
+        weak=args.weak,
+        weak_least=args.weak_least,
     )
     try:
         with _progress() as progress:
@@ -69,6 +72,7 @@ async def _export(
     args: argparse.Namespace, options: ExportOptions, progress: Progress
 ) -> ExportSummary:
     settings = settings_of(args)
+    functions = load_functions([*settings.labelling.functions, *args.functions])
     url = settings.database_url
     await migrate.check(url)
     how = FileOptions(
@@ -85,7 +89,13 @@ async def _export(
             return await export_qna(store, args.output, options=options, qna=qna, how=how)
         async with _encoder(settings, options) as embed:
             return await export_file(
-                store, args.format, args.output, options=options, how=how, embed=embed
+                store,
+                args.format,
+                args.output,
+                options=options,
+                how=how,
+                embed=embed,
+                functions=functions,
             )
     finally:
         await store.close()

@@ -20,6 +20,7 @@ Row = dict[str, Json]
 JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet",)
 Order = Literal["prompt", "curriculum"]
+Method = Literal["weighted", "majority"]
 Choice = Literal["diversity", "margin", "random"]
 
 
@@ -77,6 +78,9 @@ class ExportOptions:
     all, chosen `by`, and `balance_length` thins pairs until the longer reply is chosen as often
     as the shorter. `order` is that of the rows. Nothing that was recorded from `as_of_us` on is
     looked at.
+
+    `weak` adds weak labels by this method, for replies that nobody rated: those whose chance of
+    being good (or bad) is `weak_least` or more.
     """
 
     since_us: int | None = None
@@ -95,6 +99,8 @@ class ExportOptions:
     balance_length: bool = False
     order: Order = "prompt"
     as_of_us: int | None = None
+    weak: Method | None = None
+    weak_least: float = 0.8
 
 
 @dataclass(slots=True)
@@ -106,6 +112,7 @@ class Tally:
     by_source: Counter[str] = field(default_factory=Counter)
     by_split: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
     statistics: Statistics | None = None
 
 

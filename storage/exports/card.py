@@ -55,6 +55,7 @@ _REASONS = {
     "thumbed_down": "a rater disliked the reply in the place of a vetoed one",
     "tied_raters": "as many raters were for as against",
     "undecided": "sources say as much for as against",
+    "weak_unsure": "labelling functions were not sure enough",
     "withheld": "the client saw a refusal in place of the reply",
 }
 

@@ -60,6 +60,10 @@ def check(options: ExportOptions, *, is_pairs: bool) -> None:
     for name, count in (("max per prompt", options.max_per_prompt), ("select", options.select)):
         if count is not None and count < 1:
             raise ExportError(f"{name} must be 1 or more, not {count}")
+    if options.weak is not None and not 0.5 < options.weak_least <= 1:
+        raise ExportError(
+            f"a weak label's least probability is above 0.5 and at most 1, not {options.weak_least}"
+        )
     if options.balance_length and not is_pairs:
         raise ExportError("lengths can be balanced in formats of pairs only")
 
@@ -167,7 +171,7 @@ class _Curator:
             if is_pairs
             else None,
             balance=None if is_pairs else balance_of(good, len(places) - good),
-            notes=tuple(self._notes),
+            notes=(*self._tally.notes, *self._notes),
         )
 
     @property

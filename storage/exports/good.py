@@ -9,11 +9,12 @@ from dataclasses import replace
 from storage.exports.base import ExportOptions, Label, Message, Pair
 from storage.exports.conversation import identity
 from storage.exports.judgement import PromptGroup, rated_replies
-from storage.exports.pairs import LABEL_SOURCES, PAIR_SOURCES, labels_of, pairs_of
+from storage.exports.pairs import LABEL_SOURCES, PAIR_SOURCES, WEAK, labels_of, pairs_of
 
 # A liked reply is one by itself; what it was liked better than adds nothing here.
 _PAIRED = tuple(source for source in PAIR_SOURCES if source not in LABEL_SOURCES)
-GOOD_SOURCES = (*_PAIRED, *LABEL_SOURCES)
+_LIKED = tuple(source for source in LABEL_SOURCES if source != WEAK)
+GOOD_SOURCES = (*_PAIRED, *_LIKED)
 
 
 def good_replies_of(
@@ -45,9 +46,9 @@ def _with(options: ExportOptions, sources: Iterable[str]) -> ExportOptions:
 
 
 def _labels(group: PromptGroup, options: ExportOptions, dropped: Counter[str]) -> list[Label]:
-    if options.sources is not None and not set(options.sources) & set(LABEL_SOURCES):
+    if options.sources is not None and not set(options.sources) & set(_LIKED):
         return []
-    labels = labels_of(group, _with(options, LABEL_SOURCES), dropped)
+    labels = labels_of(group, _with(options, _LIKED), dropped)
     return [label for label in labels if label.is_good]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from storage.exports.base import Message
 from storage.exports.conversation import (
@@ -29,12 +29,16 @@ _FLIPPED = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptGroup:
-    """The judged exchanges that share a prompt, with all that was said of them, oldest first."""
+    """The judged exchanges that share a prompt, with all that was said of them, oldest first.
+
+    `weak` has replies that nobody rated, with their chance of being good.
+    """
 
     prompt_hash: str
     interactions: dict[str, InteractionRecord]
     feedback: list[FeedbackRecord]
     comparisons: list[ComparisonRecord]
+    weak: Mapping[ReplyKey, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,21 @@ def rated_replies(group: PromptGroup, dropped: Counter[str]) -> list[RatedReply]
         if reply is not None:
             agreement = abs(ups - downs) / len(ratings)
             found.append(RatedReply(reply=reply, is_good=ups > downs, agreement=agreement))
+    return found
+
+
+def weakly_rated(group: PromptGroup, dropped: Counter[str]) -> list[tuple[RatedReply, float]]:
+    """Replies that labelling functions judge, each with the chance that they are right.
+
+    `agreement` is how far that is from even: 2 x chance - 1.
+    """
+    found = []
+    for key, up in sorted(group.weak.items()):
+        reply = usable_reply(group, key, dropped)
+        if reply is not None:
+            chance = max(up, 1 - up)
+            agreement = 2 * chance - 1
+            found.append((RatedReply(reply=reply, is_good=up > 0.5, agreement=agreement), chance))
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 from storage.exports.base import ExportOptions, Label, Message, Pair, Provenance, split_of
 from storage.exports.conversation import identity
@@ -23,6 +24,7 @@ from storage.exports.judgement import (
     rated_replies,
     replacements,
     usable_reply,
+    weakly_rated,
 )
 from storage.exports.settling import Fate, Statement, settle
 
@@ -31,7 +33,8 @@ REGENERATIONS = "regenerations"
 TWINS = "twins"
 UNJUDGED = {REGENERATIONS: "attempts", TWINS: "twin"}
 """Sources that need no person, with the column of exchanges in which they stand."""
-LABEL_SOURCES = ("thumbs", "unpaired")
+WEAK = "weak"
+LABEL_SOURCES = ("thumbs", "unpaired", WEAK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class _Draft:
     margin: float
     interaction_ids: tuple[str, ...]
     source: str = ""
+    probability: float | None = None
 
 
 def _from_comparisons(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
@@ -81,12 +85,25 @@ def _from_twins(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
         yield _Draft(flipped, twin, flipped.message, margin, (flipped.key[0],))
 
 
+def _from_weak(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
+    """Pairs of which at least one side is judged by labelling functions alone."""
+    weak = weakly_rated(group, dropped)
+    sides = weak + [(each, 1.0) for each in rated_replies(group, Counter())] if weak else []
+    ups = [(each, chance) for each, chance in sides if each.is_good]
+    downs = [(each, chance) for each, chance in sides if not each.is_good]
+    for (up, sure), (down, surer) in product(ups, downs):
+        if up.reply.key in group.weak or down.reply.key in group.weak:
+            draft = _of_two(up.reply, down.reply, (up.agreement + down.agreement) / 2)
+            yield replace(draft, probability=round(sure * surer, 4))
+
+
 PAIR_SOURCES: dict[str, Callable[[PromptGroup, Counter[str]], Iterator[_Draft]]] = {
     "comparisons": _from_comparisons,
     "corrections": _from_corrections,
     "thumbs": _from_thumbs,
     REGENERATIONS: _from_regenerations,
     TWINS: _from_twins,
+    WEAK: _from_weak,
 }
 
 _REASONS: dict[Fate, str | None] = {
@@ -124,15 +141,23 @@ def pairs_of(group: PromptGroup, options: ExportOptions, dropped: Counter[str]) 
 
 
 def labels_of(group: PromptGroup, options: ExportOptions, dropped: Counter[str]) -> list[Label]:
-    """The thumbs of one prompt as labels, with or without a partner for a pair."""
+    """The thumbs of one prompt as labels, with or without a partner for a pair; then weak ones."""
     rated = rated_replies(group, dropped)
     source = "thumbs" if len({each.is_good for each in rated}) == 2 else "unpaired"
-    if options.sources is not None and source not in options.sources:
-        dropped["other_source"] += len(rated)
-        return []
-    clear = [each for each in rated if each.agreement >= options.min_margin]
-    dropped["below_margin"] += len(rated) - len(clear)
-    return [_label(each, source, group, options) for each in clear]
+    found = [_label(each, source, group, options) for each in rated]
+    for each, chance in weakly_rated(group, dropped):
+        label = _label(each, WEAK, group, options)
+        origin = replace(label.provenance, probability=round(chance, 4))
+        found.append(replace(label, provenance=origin))
+    wanted = [
+        label
+        for label in found
+        if options.sources is None or label.provenance.source in options.sources
+    ]
+    clear = [label for label in wanted if label.provenance.margin >= options.min_margin]
+    dropped["other_source"] += len(found) - len(wanted)
+    dropped["below_margin"] += len(wanted) - len(clear)
+    return clear
 
 
 def difficulty(chosen: Message, rejected: Message, margin: float) -> float:
@@ -184,6 +209,8 @@ def _pair(draft: _Draft, group: PromptGroup, options: ExportOptions) -> Pair:
             difficulty=difficulty(draft.chosen, draft.rejected, draft.margin),
             interaction_ids=draft.interaction_ids,
             split=split_of(group.prompt_hash, seed=options.seed, test_share=options.test_share),
+            probability=draft.probability,
+            with_weak=options.weak is not None,
         ),
     )
 
@@ -200,6 +227,7 @@ def _label(each: RatedReply, source: str, group: PromptGroup, options: ExportOpt
             difficulty=round(1 - each.agreement, 4),
             interaction_ids=(each.reply.key[0],),
             split=split_of(group.prompt_hash, seed=options.seed, test_share=options.test_share),
+            with_weak=options.weak is not None,
         ),
     )
 

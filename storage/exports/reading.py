@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, null, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
 from storage.exports.base import ExportOptions, Tally
-from storage.exports.judgement import PromptGroup
+from storage.exports.judgement import PromptGroup, ReplyKey
 from storage.records import ComparisonRecord, FeedbackRecord, InteractionRecord
 from storage.repositories.feedback import feedback_from
 from storage.rows import decode
@@ -27,6 +39,7 @@ class _Reader:
     connection: AsyncConnection
     options: ExportOptions
     beside: Sequence[str]
+    weak: Mapping[ReplyKey, float] | None
     capped: dict[str, int] = field(default_factory=dict)
 
     async def next_prompts(self, after: str) -> Sequence[str]:
@@ -40,7 +53,7 @@ class _Reader:
         return (await self.connection.execute(query)).scalars().all()
 
     async def exchanges(self, prompts: Sequence[str]) -> list[InteractionRecord]:
-        ranked = _ranked(prompts, self._wanted()).subquery()
+        ranked = _ranked(prompts, self._wanted(), self.options.as_of_us).subquery()
         query = (
             select(ranked)
             .where(ranked.c.rank <= REPLIES_PER_PROMPT)
@@ -73,20 +86,22 @@ class _Reader:
         judged = _is_judged(self.options.as_of_us)
         for column in self.beside:
             judged = or_(judged, _exchange.c[column].is_not(null()))
-        return and_(judged, _is_in(self.options))
+        if self.weak is not None:
+            judged = or_(judged, _exchange.c.status == "completed")
+        return and_(judged, is_in(self.options))
 
     async def judgements(self, idents: Sequence[str]) -> _Judged:
         said, compared = tables.feedback, tables.comparisons
         feedback = await self.connection.execute(
             select(said)
-            .where(said.c.interaction_id.in_(idents), _is_before(said, self.options.as_of_us))
+            .where(said.c.interaction_id.in_(idents), is_before(said, self.options.as_of_us))
             .order_by(said.c.created_us, said.c.id)
         )
         comparisons = await self.connection.execute(
             select(compared)
             .where(
                 compared.c.chosen_interaction_id.in_(idents),
-                _is_before(compared, self.options.as_of_us),
+                is_before(compared, self.options.as_of_us),
             )
             .order_by(compared.c.created_us, compared.c.id)
         )
@@ -103,24 +118,27 @@ async def prompt_groups(
     *,
     beside: Sequence[str] = (),
     after: str = "",
+    weak: Mapping[ReplyKey, float] | None = None,
 ) -> AsyncIterator[PromptGroup]:
     """Every prompt with a judged reply, in order of its hash; those `after` a hash alone.
 
     Also those with something in the columns `beside`: `attempts` (a reply took the place of
-    another) and `twin`, which only the scorers may have judged.
+    another) and `twin`, which only the scorers may have judged; and those with a reply in `weak`.
 
     Of a prompt with more than `REPLIES_PER_PROMPT` judged exchanges the newest are taken and the
     rest counted.
     """
-    reader = _Reader(connection, options, beside)
+    reader = _Reader(connection, options, beside, weak)
     prompts = await reader.next_prompts(after)
     while prompts:
         exchanges = await reader.exchanges(prompts)
         judged = await reader.judgements([each.id for each in exchanges])
         for group in _grouped(prompts, exchanges, judged):
-            tally.prompts += 1
-            tally.dropped["replies_cap"] += reader.capped.pop(group.prompt_hash, 0)
-            yield group
+            found = group if weak is None else with_weak(group, weak)
+            if found.interactions:
+                tally.prompts += 1
+                tally.dropped["replies_cap"] += reader.capped.pop(group.prompt_hash, 0)
+                yield found
         prompts = await reader.next_prompts(prompts[-1])
 
 
@@ -141,9 +159,36 @@ def _grouped(
     return list(groups.values())
 
 
-def _ranked(prompts: Sequence[str], wanted: ColumnElement[bool]) -> Select[Any]:
+def with_weak(group: PromptGroup, weak: Mapping[ReplyKey, float]) -> PromptGroup:
+    """The prompt with its weak labels, without exchanges that nobody and nothing judged."""
+    compared = {ident for each in group.comparisons for ident in _compared(each)}
+    judged = compared | {each.interaction_id for each in group.feedback}
+    keys = [
+        (record.id, choice.get("index", 0))
+        for record in group.interactions.values()
+        for choice in record.choices or ()
+    ]
+    labels = {key: weak[key] for key in keys if key in weak}
+    judged |= {ident for ident, _ in labels}
+    kept = {
+        record.id: record
+        for record in group.interactions.values()
+        if record.id in judged or record.attempts or record.twin
+    }
+    return replace(group, interactions=kept, weak=labels)
+
+
+def _compared(said: ComparisonRecord) -> tuple[str, str]:
+    return said.chosen_interaction_id, said.rejected_interaction_id
+
+
+def _ranked(
+    prompts: Sequence[str], wanted: ColumnElement[bool], as_of_us: int | None
+) -> Select[Any]:
     columns = _exchange.c
-    newest_first = (columns.created_us.desc(), columns.id.desc())
+    # What people judged must not give way to what only functions voted on.
+    judged_first = case((_is_judged(as_of_us), 0), else_=1)
+    newest_first = (judged_first, columns.created_us.desc(), columns.id.desc())
     rank = func.row_number().over(partition_by=columns.prompt_hash, order_by=newest_first)
     total = func.count().over(partition_by=columns.prompt_hash)
     return select(_exchange, rank.label("rank"), total.label("total")).where(
@@ -151,9 +196,10 @@ def _ranked(prompts: Sequence[str], wanted: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-def _is_in(options: ExportOptions) -> ColumnElement[bool]:
+def is_in(options: ExportOptions) -> ColumnElement[bool]:
+    """Whether an exchange is among those that the options ask for."""
     columns = _exchange.c
-    parts = [_is_before(_exchange, options.as_of_us)]
+    parts = [is_before(_exchange, options.as_of_us)]
     if options.since_us is not None:
         parts.append(columns.created_us >= options.since_us)
     if options.until_us is not None:
@@ -174,11 +220,12 @@ def _is_judged(as_of_us: int | None) -> ColumnElement[bool]:
     )
     return or_(
         *(
-            exists().where(column == _exchange.c.id, _is_before(table, as_of_us))
+            exists().where(column == _exchange.c.id, is_before(table, as_of_us))
             for table, column in named
         )
     )
 
 
-def _is_before(table: Table, at_us: int | None) -> ColumnElement[bool]:
+def is_before(table: FromClause, at_us: int | None) -> ColumnElement[bool]:
+    """Whether a row was recorded before this time; all were where there is none."""
     return true() if at_us is None else table.c.created_us < at_us

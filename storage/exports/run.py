@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,24 +15,29 @@ from storage.exports.card import ExportSummary, FileOptions, card, release
 from storage.exports.curation import Embed, ExamplesOf, check, curated
 from storage.exports.good import GOOD_SOURCES, good_replies_of
 from storage.exports.journal import Journal
-from storage.exports.judgement import PromptGroup
+from storage.exports.judgement import PromptGroup, ReplyKey
 from storage.exports.pairs import (
     LABEL_SOURCES,
     PAIR_SOURCES,
     UNJUDGED,
+    WEAK,
     labels_of,
     pairs_of,
 )
-from storage.exports.reading import prompt_groups
+from storage.exports.reading import prompt_groups, with_weak
 from storage.exports.seen import Seen, share_of
 from storage.records import Json
 from storage.store import Store, UnitOfWork
+from storage.weak.base import Named
+from storage.weak.labelling import weak_labels
 
 _MATERIALS: dict[Material, Callable[..., Sequence[Pair | Label]]] = {
     "pairs": pairs_of,
     "labels": labels_of,
     "replies": good_replies_of,
 }
+Weak = Mapping[ReplyKey, float] | None
+"""Weak labels: replies and their chance of being good; None where none are asked for."""
 _SOURCES: dict[Material, tuple[str, ...]] = {
     "pairs": tuple(PAIR_SOURCES),
     "labels": LABEL_SOURCES,
@@ -53,6 +58,7 @@ async def export_file(
     options: ExportOptions | None = None,
     how: FileOptions | None = None,
     embed: Embed | None = None,
+    functions: Sequence[Named] = (),
 ) -> ExportSummary:
     """Write an export to `path` and its data card beside it.
 
@@ -66,12 +72,19 @@ async def export_file(
     files.check_ending(path, form.endings)
     with files.told(path):
         files.check_target(path, is_forced=how.is_forced)
-        identity = _identity(store, form, path, options)
+        identity = _identity(store, form, path, options, functions)
         journal = Journal.open(path, identity, is_anew=how.is_anew)
     try:
         as_of = replace(options, as_of_us=journal.checkpoint.as_of_us)
         summary = await _write(
-            store, form, path, journal=journal, options=as_of, how=how, embed=embed
+            store,
+            form,
+            path,
+            journal=journal,
+            options=as_of,
+            how=how,
+            embed=embed,
+            functions=functions,
         )
         journal.remove()
     finally:
@@ -85,13 +98,15 @@ async def export_lines(
     *,
     options: ExportOptions | None = None,
     embed: Embed | None = None,
+    functions: Sequence[Named] = (),
 ) -> AsyncGenerator[bytes]:
     """The export as JSON Lines, a line at a time; the same errors as `export_file`."""
     options = options or ExportOptions()
     form = _checked(format_name, options)
     tally = Tally()
     async with store.reading() as unit:
-        groups = _groups(unit, form, options, tally)
+        weak = await _weak(unit, options, tally, functions)
+        groups = _groups(unit, form, options, tally, weak=weak)
         async for row in _rows(groups, form, options=options, tally=tally, embed=embed):
             yield files.to_line(row)
 
@@ -117,6 +132,7 @@ async def _write(
     options: ExportOptions,
     how: FileOptions,
     embed: Embed | None,
+    functions: Sequence[Named],
 ) -> ExportSummary:
     tally, seen = Tally(), Seen.from_json(journal.checkpoint.seen)
     is_resumed = journal.is_resumed
@@ -128,7 +144,12 @@ async def _write(
         return card(summary(), options, how=how, sha256=sha256)
 
     with files.told(path), files.writing(path, files.card_path_of(path), describe) as target:
-        groups = _journaled(store, form, journal=journal, options=options, seen=seen, how=how)
+        # Made anew where an export goes on: as of the same time the votes are the same.
+        async with store.reading() as unit:
+            weak = await _weak(unit, options, tally, functions)
+        groups = _journaled(
+            store, form, journal=journal, options=options, seen=seen, how=how, weak=weak
+        )
         async with aclosing(groups):
             async for row in _rows(groups, form, options=options, tally=tally, embed=embed):
                 target.write(row)
@@ -145,16 +166,17 @@ async def _journaled(
     options: ExportOptions,
     seen: Seen,
     how: FileOptions,
+    weak: Weak,
 ) -> AsyncGenerator[PromptGroup]:
     """The prompts of an export: those that were read before, then the others from the store."""
     for group in journal.replay():
-        yield group
+        yield group if weak is None else with_weak(group, weak)
     if journal.checkpoint.is_whole:
         return
     tally, cursor, unsaved = Tally(), journal.checkpoint.cursor, 0
     # A full disk is not the store's fault, and is told as what it is.
     async with store.reading() as unit:
-        async for group in _groups(unit, form, options, tally, after=cursor):
+        async for group in _groups(unit, form, options, tally, after=cursor, weak=weak):
             seen.add(group, tally)
             cursor, unsaved = group.prompt_hash, unsaved + 1
             with files.told(journal.path):
@@ -169,11 +191,17 @@ async def _journaled(
 
 
 def _groups(
-    unit: UnitOfWork, form: ExportFormat, options: ExportOptions, tally: Tally, *, after: str = ""
+    unit: UnitOfWork,
+    form: ExportFormat,
+    options: ExportOptions,
+    tally: Tally,
+    *,
+    after: str = "",
+    weak: Weak = None,
 ) -> AsyncIterator[PromptGroup]:
     wanted = options.sources or sources_of(form)
     beside = [UNJUDGED[source] for source in wanted if source in UNJUDGED]
-    return prompt_groups(unit.connection, options, tally, beside=beside, after=after)
+    return prompt_groups(unit.connection, options, tally, beside=beside, after=after, weak=weak)
 
 
 async def _rows(
@@ -191,6 +219,20 @@ async def _rows(
         tally.by_source[example.provenance.source] += 1
         tally.by_split[example.provenance.split] += 1
         yield row
+
+
+async def _weak(
+    unit: UnitOfWork, options: ExportOptions, tally: Tally, functions: Sequence[Named]
+) -> dict[ReplyKey, float] | None:
+    """The weak labels that are sure enough; None where none are asked for."""
+    if options.weak is None:
+        return None
+    found = await weak_labels(unit.connection, functions, options, method=options.weak)
+    sure = {key: up for key, up in found.up.items() if max(up, 1 - up) >= options.weak_least}
+    tally.dropped["weak_unsure"] += len(found.up) - len(sure)
+    names = ", ".join(each.name for each in found.functions)
+    tally.notes.append(f"weak labels, {options.weak}, by {names}")
+    return sure
 
 
 def _fitting(form: ExportFormat) -> ExamplesOf:
@@ -220,11 +262,19 @@ def _checked(format_name: str, options: ExportOptions) -> ExportFormat:
             f"{form.name} has no source {', '.join(unknown)}; there are {', '.join(known)}"
         )
     check(options, is_pairs=form.material == "pairs")
+    if options.weak is not None and WEAK not in known:
+        raise ExportError(f"{form.name} takes no weak labels; dpo and kto do")
+    if options.weak is None and WEAK in (options.sources or ()):
+        raise ExportError("the source weak needs weak labels: --weak")
     return form
 
 
 def _identity(
-    store: Store, form: ExportFormat, path: Path, options: ExportOptions
+    store: Store,
+    form: ExportFormat,
+    path: Path,
+    options: ExportOptions,
+    functions: Sequence[Named],
 ) -> dict[str, Json]:
     """What must not change while an export is interrupted."""
     given = asdict(options)
@@ -234,6 +284,7 @@ def _identity(
         "file": path.suffix,
         "store": store.engines.url.render_as_string(hide_password=True),
         "fairlead": release(),
+        "functions": [each.name for each in functions] if options.weak else [],
         **given,
     }
 
