@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         _evaluate,
         _export,
         _weak,
+        _compare,
         _drift,
         _alerts,
         _feedback,
@@ -237,6 +238,26 @@ def _functions(found: argparse.ArgumentParser) -> None:
 
 def _similarity(text: str) -> float | None:
     return None if text == "off" else float(text)
+
+
+def _compare(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "compare", "say whether a candidate is no worse than a baseline")
+    selector = "exchanges, as model=NAME,since=TIME,until=TIME,tag=NAME,policy=NAME"
+    found.add_argument("--baseline", metavar="SELECTOR", required=True, help=selector)
+    found.add_argument("--candidate", metavar="SELECTOR", required=True, help=selector)
+    found.add_argument(
+        "--metric",
+        metavar="M",
+        action="append",
+        help="veto_rate, risk.SCORER, thumbs_down_rate, flip_rate; may be repeated",
+    )
+    found.add_argument(
+        "--margin", metavar="D", type=float, help="difference of the means that would be worse"
+    )
+    found.add_argument(
+        "--alpha", metavar="A", type=float, default=0.05, help="rate of wrong answers; 0.05"
+    )
+    found.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _drift(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -356,7 +356,7 @@ class DriftSettings(Section):
         default=None, description="End of a pinned reference."
     )
     min_effect: float = Field(
-        default=0.02,
+        default=0.01,
         ge=0,
         le=1,
         description="Change that does not matter, in standard deviations of the signal.",

@@ -26,9 +26,9 @@ from service.watch.series import HOUR_US, Grouping, Observed, Series, View, view
 State = Literal["steady", "drifted", "no_reference", "no_traffic"]
 _BATCH_HOURS = (1, 8)
 _FEWEST_BATCHES = 8
-_SURE = 2.0
+_SURE = 1.0
 """How many standard errors of the reference's mean a change has to exceed."""
-_RETURN = 20.0
+_RETURN = 1000.0
 """The evidence for being back halfway at which an alarm is over."""
 _Z95 = 1.96
 
@@ -40,7 +40,7 @@ class Options:
     `min_effect` is in standard deviations of the reference, `min_reference` in observations.
     """
 
-    min_effect: float = 0.02
+    min_effect: float = 0.01
     false_alarm_hours: float = 4 * 168.0
     signals: int = 1
     min_reference: int = 200
@@ -125,33 +125,31 @@ class _Alarm:
 def examine(reference: Series, watched: Series, options: Options) -> Finding:
     """Holds what is watched against the reference, hour by hour, and says how it stands now."""
     counts = len(reference.values), len(watched.values)
-    before = Grouping.of(reference)
-    if len(before.sizes) < options.min_reference:
-        return Finding(watched.name, "no_reference", *counts)
-    if not counts[1]:
-        return Finding(watched.name, "no_traffic", *counts)
-    grouping = Grouping.of(watched)
-    hours, starts = np.unique(grouping.hours, return_index=True)
-    tests: list[_Test] = []
-    for view in views(reference):
-        base = baseline(before.observed(view.of(reference.values)))
-        observed = grouping.observed(view.of(watched.values))
-        tests += _tests(view, base, observed, starts, borders(base, options.min_effect))
-    if not tests:
-        return Finding(watched.name, "steady", *counts)
-    alarm, log_evidence = _latest_alarm(tests, starts, options.log_threshold)
+    bench = _Bench.of(reference, watched, options)
+    if isinstance(bench, str):
+        return Finding(watched.name, bench, *counts)
+    *_, (alarm, log_evidence) = bench.alarms(options.log_threshold)
     found = Finding(watched.name, "steady", *counts, log_evidence, options.log_threshold)
-    if alarm is None:
-        return replace(found, effect=_effect(tests[0], 0))
-    since_us = int(hours[alarm.start]) * HOUR_US
+    if alarm is None or alarm.end is not None:
+        return replace(found, effect=_effect(bench.tests[0], 0))
+    since_us = bench.at_us(alarm.start)
     return replace(
         found,
         state="drifted",
-        effect=_effect(alarm.test, int(starts[alarm.start])),
+        effect=_effect(alarm.test, int(bench.starts[alarm.start])),
         since_us=since_us,
-        alarmed_us=(int(hours[alarm.raised]) + 1) * HOUR_US,
+        alarmed_us=bench.at_us(alarm.raised) + HOUR_US,
         examples=_examples(alarm.test, watched, since_us),
     )
+
+
+def alarmed(reference: Series, watched: Series, options: Options) -> list[int]:
+    """When alarms were raised, those that are over too, in unix microseconds."""
+    bench = _Bench.of(reference, watched, options)
+    if isinstance(bench, str):
+        return []
+    found = [alarm for alarm, _ in bench.alarms(options.log_threshold)]
+    return [bench.at_us(alarm.raised) + HOUR_US for alarm in found if alarm is not None]
 
 
 def baseline(observed: Observed) -> Baseline:
@@ -212,31 +210,59 @@ def _increments(
     return np.add.reduceat(won, starts, axis=0) / base.inflation
 
 
-def _latest_alarm(
-    tests: list[_Test], starts: NDArray[np.intp], log_threshold: float
-) -> tuple[_Alarm | None, float]:
-    """The alarm that lasts, if one does, and the evidence (at the alarm, else at the end)."""
-    together = np.concatenate([test.increments for test in tests], axis=1)
-    at = 0
-    while at < len(together):
-        levels = detected_each(together[at:])
-        evidence = averaged(levels)
-        crossed = np.flatnonzero(evidence >= log_threshold)
-        if not len(crossed):
-            return None, float(evidence[-1])
-        raised = at + int(crossed[0])
-        best = int(np.argmax(levels[crossed[0]]))
-        test, stake = tests[best // _per_test(tests)], best % _per_test(tests)
-        start = at + started(test.increments[at : raised + 1, stake])
-        end = _end(test, starts, start, raised)
-        if end is None:
-            return _Alarm(start, raised, None, test), float(evidence[crossed[0]])
-        at = end + 1
-    return None, 0.0
+@dataclass(frozen=True)
+class _Bench:
+    """All tests of a signal, over the hours that have observations (`hours`, since 1970).
 
+    `starts` are the places at which each hour's observations begin.
+    """
 
-def _per_test(tests: list[_Test]) -> int:
-    return int(tests[0].increments.shape[1])
+    tests: list[_Test]
+    hours: NDArray[np.int64]
+    starts: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, reference: Series, watched: Series, options: Options) -> _Bench | State:
+        """The tests; where there can be none, how the signal stands."""
+        before, grouping = Grouping.of(reference), Grouping.of(watched)
+        if len(before.sizes) < options.min_reference:
+            return "no_reference"
+        if not len(grouping.sizes):
+            return "no_traffic"
+        hours, starts = np.unique(grouping.hours, return_index=True)
+        tests: list[_Test] = []
+        for view in views(reference):
+            base = baseline(before.observed(view.of(reference.values)))
+            observed = grouping.observed(view.of(watched.values))
+            tests += _tests(view, base, observed, starts, borders(base, options.min_effect))
+        return cls(tests, hours, starts) if tests else "steady"
+
+    def at_us(self, step: int) -> int:
+        """When a step's hour began."""
+        return int(self.hours[step]) * HOUR_US
+
+    def alarms(self, log_threshold: float) -> Iterator[tuple[_Alarm | None, float]]:
+        """Each alarm with its evidence, then, where none lasts, none with the evidence now."""
+        together = np.concatenate([test.increments for test in self.tests], axis=1)
+        stakes_of_one = together.shape[1] // len(self.tests)
+        at = 0
+        while at < len(together):
+            levels = detected_each(together[at:])
+            evidence = averaged(levels)
+            crossed = np.flatnonzero(evidence >= log_threshold)
+            if not len(crossed):
+                yield None, float(evidence[-1])
+                return
+            raised = at + int(crossed[0])
+            which, stake = divmod(int(np.argmax(levels[crossed[0]])), stakes_of_one)
+            test = self.tests[which]
+            start = at + started(test.increments[at : raised + 1, stake])
+            end = _end(test, self.starts, start, raised)
+            yield _Alarm(start, raised, end, test), float(evidence[crossed[0]])
+            if end is None:
+                return
+            at = end + 1
+        yield None, 0.0
 
 
 def _end(test: _Test, starts: NDArray[np.intp], start: int, raised: int) -> int | None:

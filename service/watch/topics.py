@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Embeddings = NDArray[np.float32]
 _ROUNDS = 20
+_MOST_FITTED = 5000
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,14 @@ class Topics:
     @classmethod
     def fit(cls, embeddings: Embeddings, groups: int = 12) -> Topics:
         """Spherical k-means (Dhillon and Modha, 2001), the same each time for the same texts."""
-        units = _unit(embeddings)
         rng = np.random.default_rng(0)
+        units = _unit(embeddings)
+        if len(units) > _MOST_FITTED:
+            units = units[rng.choice(len(units), _MOST_FITTED, replace=False)]
         centres = units[rng.choice(len(units), min(groups, len(units)), replace=False)]
         for _ in range(_ROUNDS):
             nearest = np.argmax(units @ centres.T, axis=1)
-            sums = np.zeros_like(centres)
-            np.add.at(sums, nearest, units)
+            sums = np.stack([units[nearest == at].sum(axis=0) for at in range(len(centres))])
             centres = np.where(np.any(sums, axis=1, keepdims=True), _unit(sums), centres)
         return cls(centres)
 
