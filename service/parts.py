@@ -179,6 +179,7 @@ async def open_state(
             store,
             stack,
             meter=metrics.watch,
+            engine=engine,
             survey=_survey(settings, store, engine),
         ),
         clock=given.clock,

@@ -417,9 +417,52 @@ class CalibrationSettings(Section):
     )
 
 
+class VetoRate(Section):
+    """When vetoes are too many: the alert `veto_rate.high`."""
+
+    mode: Annotated[Literal["on", "off"], BeforeValidator(_on_or_off)] = Field(
+        default="on", description="Whether veto rates are watched, by policy and model."
+    )
+    window_minutes: float = Field(
+        default=60.0, ge=1, le=1440, description="Newest time that is held against the days before."
+    )
+    reference_days: int = Field(
+        default=7, ge=1, le=90, description="Days before it that are compared, in whole hours."
+    )
+    min_ratio: float = Field(
+        default=2.0, ge=1, le=100, description="Rise that does not matter: so many times as high."
+    )
+    min_vetoes: int = Field(default=10, ge=1, description="Fewer conversations raise no alert.")
+    alpha: float = Field(
+        default=1e-6,
+        gt=0,
+        lt=0.1,
+        description="Chance of a false alarm at each of the looks, one a minute, for each policy "
+        "and model.",
+    )
+
+
+class ScorerHealth(Section):
+    """When scores are missing: the alert `scorer.unhealthy`."""
+
+    window_minutes: float = Field(
+        default=10.0, ge=1, le=1440, description="Time in which missing scores are counted."
+    )
+    max_failures: float = Field(
+        default=0.05, gt=0, lt=1, description="Share of exchanges without a score that may be."
+    )
+    alpha: float = Field(
+        default=1e-6, gt=0, lt=0.1, description="Chance of a false alarm at a look, one a minute."
+    )
+
+
 class Watch(Section):
     """What is watched in the background."""
 
+    veto_rate: VetoRate = Field(default_factory=VetoRate, description="When vetoes are too many.")
+    scorers: ScorerHealth = Field(
+        default_factory=ScorerHealth, description="When scores are missing."
+    )
     drift: DriftSettings = Field(
         default_factory=DriftSettings, description="How the record is watched for drift."
     )

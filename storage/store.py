@@ -20,6 +20,7 @@ from storage.repositories.idempotency import Idempotency
 from storage.repositories.interactions import Interactions
 from storage.repositories.keys import Keys
 from storage.repositories.leases import Leases
+from storage.repositories.tallies import Tallies
 from storage.repositories.watched import Watched
 
 
@@ -37,6 +38,7 @@ class UnitOfWork:
     leases: Leases
     watched: Watched
     audit: Audit
+    tallies: Tallies
 
     @classmethod
     def over(cls, connection: AsyncConnection) -> UnitOfWork:
@@ -51,6 +53,7 @@ class UnitOfWork:
             Leases,
             Watched,
             Audit,
+            Tallies,
         )
         return cls(connection, *(part(connection) for part in parts))  # type: ignore[arg-type]
 

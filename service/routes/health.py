@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from scorers.types import Side
 from service.routes.views import answer
 from service.state import State, state_of
+from service.watch.scorers import trouble
 from storage.errors import StorageError
 
 router = APIRouter(tags=["health"])
@@ -53,10 +54,7 @@ def _scorers(state: State) -> dict[str, Any]:
     if state.engine is None:
         return {"ready": True, "reason": "no policy scores anything"}
     health = state.engine.health()
-    wanted = state.settings.scoring.provider
-    reason = health.reason
-    if wanted not in ("auto", health.provider):
-        reason = reason or f"runs on {health.provider}, asked for {wanted}"
+    reason = trouble(health, provider=state.settings.scoring.provider)
     part = {
         "ready": not reason,
         "provider": health.provider,

@@ -7,12 +7,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from service import settings
+from service.watch import vetoes
 from service.watch.alerts import Alerts
 from service.watch.calibrating import Calibrating
 from service.watch.drifting import DriftWatcher
 from service.watch.keeping import Keeping
 from service.watch.loop import Loop, Watcher
 from service.watch.post import HttpPoster, Poster
+from service.watch.scorers import EngineWatcher, FailureWatcher, Healthy
 from service.watch.sender import Sender, SendLimits
 from service.watch.survey import Survey
 from service.watch.upkeep import Counting, Forgetting, Refreshing, Settling
@@ -36,11 +38,13 @@ async def open_watch(
     stack: AsyncExitStack,
     *,
     meter: WatchMetrics,
+    engine: Healthy | None = None,
     survey: Survey | None = None,
 ) -> Watching:
     """Starts the sender and the loop over all watchers; the stack stops them.
 
-    Drift needs a `survey`. Raises ConfigError where a webhook cannot be used.
+    Drift needs a `survey`, the model's health its `engine`. Raises ConfigError where a webhook
+    cannot be used.
     """
     found = webhooks(wanted.alerts)
     alerts = Alerts(store, found, hold_s=wanted.alerts.resolve_after_s)
@@ -54,7 +58,11 @@ async def open_watch(
         *_refreshing(alerts, found, poster, sender, meter=meter),
         Keeping(store, wanted.retention),
         Calibrating(store, alerts, wanted.watch.calibration, meter),
+        FailureWatcher(store, alerts, wanted.watch.scorers),
+        *vetoes.watched(wanted.watch.veto_rate, store, alerts),
     ]
+    if engine is not None:
+        watchers.append(EngineWatcher(engine, alerts, wanted.scoring.provider))
     if survey is not None:
         watchers.append(DriftWatcher(survey, alerts, meter))
     loop = Loop(store, watchers, meter=meter)
