@@ -102,10 +102,13 @@ class AgreementTally:
         counts = Counter(said.values())
         if len(said) > 1:
             self.shapes[tuple(counts[value] for value in self.values)] += 1
+        others = {value: _majority(counts - Counter([value])) for value in counts}
         for rater, value in said.items():
-            score = self.scores.setdefault(rater, _Score())
+            score = self.scores.get(rater)
+            if score is None:
+                score = self.scores[rater] = _Score()
             score.judgements += 1
-            majority = _majority(counts - Counter([value]))
+            majority = others[value]
             if majority is not None:
                 score.compared += 1
                 score.agreed += value == majority

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage import tables
 from storage.jsontext import clean
 from storage.records import ComparisonRecord
-from storage.repositories.paging import Listing, Page
+from storage.repositories.paging import STREAMED_ROWS, Listing, Page
 
 _table = tables.comparisons
 Vote = Literal["first", "second", "tie"]
@@ -96,10 +96,12 @@ class Comparisons:
             .where(_condition(where or ComparisonFilter()))
             .order_by(first, second, columns.created_us, columns.id)
         )
-        async with self._connection.stream(query) as found:
-            async for one, other, key_id, rater, is_first, is_tie in found:
-                vote: Vote = "tie" if is_tie else "first" if is_first else "second"
-                yield VoteRow((one, other), key_id, rater, vote)
+        streamed = query.execution_options(yield_per=STREAMED_ROWS)
+        async with self._connection.stream(streamed) as found:
+            async for rows in found.partitions():
+                for one, other, key_id, rater, is_first, is_tie in rows:
+                    vote: Vote = "tie" if is_tie else "first" if is_first else "second"
+                    yield VoteRow((one, other), key_id, rater, vote)
 
     async def page(
         self, where: ComparisonFilter | None = None, *, limit: int = 50, cursor: str | None = None

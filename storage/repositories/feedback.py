@@ -23,7 +23,7 @@ from storage import tables
 from storage.jsontext import clean
 from storage.records import FeedbackRecord, Rating
 from storage.repositories.interactions import InteractionFilter, interaction_condition
-from storage.repositories.paging import Listing, Page
+from storage.repositories.paging import STREAMED_ROWS, Listing, Page
 from storage.repositories.standing import is_standing
 
 _table = tables.feedback
@@ -144,9 +144,11 @@ class Feedback:
             .where(columns.rating.is_not(None), self._condition(where or FeedbackFilter()))
             .order_by(columns.interaction_id, columns.choice_index, columns.created_us, columns.id)
         )
-        async with self._connection.stream(query) as found:
-            async for row in found:
-                yield RatingRow(*row)
+        streamed = query.execution_options(yield_per=STREAMED_ROWS)
+        async with self._connection.stream(streamed) as found:
+            async for rows in found.partitions():
+                for row in rows:
+                    yield RatingRow(*row)
 
     async def counts(self, where: FeedbackFilter | None = None) -> FeedbackCounts:
         """How many rows of each kind there are."""

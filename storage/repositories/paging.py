@@ -20,6 +20,8 @@ from storage.jsontext import clean, dumps
 
 Item = TypeVar("Item")
 MAX_LIMIT = 1000
+STREAMED_ROWS = 2000
+"""Rows that a stream fetches at a time: on SQLite each fetch goes through a thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,3 +163,17 @@ async def test_thumbs_come_with_their_exchange(store: Store) -> None:
         (about.id, True, "bob")
     ]
     assert [one.is_down for one in every] == [False, True, False, True]
+
+
+async def test_a_withdrawn_rating_is_no_thumb(store: Store) -> None:
+    """Neither up nor down."""
+    about = exchange()
+    async with store.writing() as unit:
+        await unit.interactions.add(about)
+        for rating in ("up", "withdrawn", "down", None):
+            await unit.feedback.add(thumb(about, rating))
+
+    async with store.reading() as unit:
+        found = await unit.watched.thumbs(Selection())
+
+    assert [one.is_down for one in found] == [False, True]

@@ -107,6 +107,42 @@ async def test_a_rating_can_be_taken_back(store: Store, about: InteractionRecord
         ).items
 
 
+async def test_what_is_known_is_not_added_again(store: Store, about: InteractionRecord) -> None:
+    """Of many rows those whose id is there are left as they are, also within one call."""
+    old, new = thumb(about, "up"), thumb(about, "down", tags=("a\0",))
+    await _add(store, old)
+    async with store.writing() as unit:
+        added = await unit.feedback.add_new([thumb(about, "down", id=old.id), new, new])
+        assert await unit.feedback.add_new([]) == []
+
+    async with store.reading() as unit:
+        assert [record.id for record in added] == [new.id]
+        assert await unit.feedback.get(old.id) == old
+        assert await unit.feedback.known([old.id, new.id, "fb_none"]) == {old.id, new.id}
+
+
+async def test_many_rows_are_added_in_order(store: Store, about: InteractionRecord) -> None:
+    """More than one statement takes."""
+    said = [thumb(about, "up", str(at), created_us=at) for at in range(1_200)]
+    async with store.writing() as unit:
+        assert await unit.feedback.add_new(said) == said
+
+    async with store.reading() as unit:
+        assert (await unit.feedback.counts()).up == 1_200
+        rows = [row async for row in unit.feedback.ratings()]
+    assert [row.rater for row in rows] == [record.rater for record in said]
+
+
+async def test_one_row_of_nothing_adds_none(store: Store, about: InteractionRecord) -> None:
+    """An exchange that has gone meanwhile takes the whole call back."""
+    with pytest.raises(MissingRecord):
+        async with store.writing() as unit:
+            await unit.feedback.add_new([thumb(about, "up"), thumb(exchange(), "up")])
+
+    async with store.reading() as unit:
+        assert (await unit.feedback.counts()).up == 0
+
+
 async def test_counts_by_kind(store: Store, about: InteractionRecord) -> None:
     """Feedback is counted by rating, and corrections beside."""
     await _add(

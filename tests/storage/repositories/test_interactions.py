@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from storage.records import InteractionRecord
-from storage.repositories.interactions import InteractionFilter
+from storage.repositories.interactions import InteractionFilter, Target
 from storage.store import Store
 from tests.storage.building import exchange, preference, score, thumb
 
@@ -93,6 +93,27 @@ async def test_one_tenant_finds_its_own_only(store: Store) -> None:
         for ident in ("same", "fl_theirs", mine.id):
             assert await unit.interactions.find(ident, key_id="me") == [mine]
         assert await unit.interactions.find(theirs[0].id, key_id="me") == []
+
+
+async def test_many_targets_are_found_at_once(store: Store) -> None:
+    """By either id, with the choices that can be judged; another tenant's are not there."""
+    mine = exchange("One.", "Two.", response_ids=("r-1", "same"), key_id="me", created_us=1)
+    other = exchange(response_ids=("r-2", "same"), key_id="you", choices=[], created_us=2)
+    await _add(store, mine, other)
+    asked = [mine.id, other.id, "r-1", "r-2", "same", "nul\0", "half \ud800"]
+    first = Target(mine.id, ("r-1", "same"), (0, 1))
+    second = Target(other.id, ("r-2", "same"), (0,))
+
+    async with store.reading() as unit:
+        found = await unit.interactions.targets(asked)
+        owned = await unit.interactions.targets(asked, key_id="me")
+        assert await unit.interactions.targets([]) == {}
+
+    assert sorted(found["same"], key=lambda target: target.id) == [first, second]
+    assert [found[ident] for ident in asked if ident != "same"] == [
+        [first], [second], [first], [second], [], [],
+    ]  # fmt: skip
+    assert [owned[ident] for ident in asked] == [[first], [], [first], [], [first], [], []]
 
 
 @pytest.mark.parametrize("ident", ["nobody", "", "nul\0", "half \ud800"])
