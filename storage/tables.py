@@ -305,3 +305,14 @@ audit = Table(
     _json("counts"),
     Index(None, "created_us", "id"),
 )
+
+# A tenant lists what was given under its key; where no keys are asked for nothing is indexed.
+for _table in (feedback, comparisons):
+    Index(
+        f"ix_{_table.name}_key_id_created_us_id",
+        _table.c.key_id,
+        _table.c.created_us,
+        _table.c.id,
+        sqlite_where=_table.c.key_id.is_not(None),
+        postgresql_where=_table.c.key_id.is_not(None),
+    )
