@@ -169,8 +169,8 @@ def _thinning(found: argparse.ArgumentParser) -> None:
         "--near-duplicates",
         metavar="S",
         type=_similarity,
-        default=0.8,
-        help="likeness from which texts count as one, 0.6 to 1, or off; 0.8 if not given",
+        default=0.85,
+        help="likeness from which texts count as one, 0.6 to 1, or off; 0.85 if not given",
     )
     found.add_argument("--max-per-prompt", metavar="N", type=int, help="most rows of one prompt")
     found.add_argument("--select", metavar="N", type=int, help="so many rows of all")

@@ -39,7 +39,7 @@ class ExportQuery(BaseModel):
     split: Literal["train", "test"] | None = Field(default=None, description="One side alone.")
     seed: int = Field(default=0, description="Of the split and of draws.")
     near_duplicates: Annotated[float, Field(ge=0.6, le=1)] | Literal["off"] = Field(
-        default=0.8, description="Likeness from which texts count as one, or `off`."
+        default=0.85, description="Likeness from which texts count as one, or `off`."
     )
     max_per_prompt: int | None = Field(default=None, ge=1, description="Most rows of one prompt.")
     select: int | None = Field(default=None, ge=1, description="So many rows of all.")

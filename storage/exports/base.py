@@ -92,7 +92,7 @@ class ExportOptions:
     test_share: float = 0.1
     seed: int = 0
     split: Split | None = None
-    near_duplicates: float | None = 0.8
+    near_duplicates: float | None = 0.85
     max_per_prompt: int | None = None
     select: int | None = None
     by: Choice = "diversity"

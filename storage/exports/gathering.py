@@ -1,8 +1,8 @@
 """Examples on their way through an export: texts on disk, a few numbers of each in memory.
 
-An example takes about 90 bytes of memory; its text and its signatures (0.5 kB for a label, 1 kB
-for a pair, 0.5 kB for a prompt) are in temporary files without a name, in the folder that Python's
-`tempfile` takes (TMPDIR), and gone with the process.
+The text of an example and its signatures (0.5 kB for a label, 1 kB for a pair, 0.5 kB for a
+prompt) are in temporary files without a name, in the folder that Python's `tempfile` takes
+(TMPDIR), and gone with the process. Signatures are read by mapping the files.
 """
 
 from __future__ import annotations
