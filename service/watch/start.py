@@ -13,6 +13,7 @@ from service.watch.calibrating import Calibrating
 from service.watch.drifting import DriftWatcher
 from service.watch.keeping import Keeping
 from service.watch.loop import Loop, Watcher
+from service.watch.pairing import Pairing
 from service.watch.post import HttpPoster, Poster
 from service.watch.scorers import EngineWatcher, FailureWatcher, Healthy
 from service.watch.sender import Sender, SendLimits
@@ -60,6 +61,7 @@ async def open_watch(
         Calibrating(store, alerts, wanted.watch.calibration, meter),
         FailureWatcher(store, alerts, wanted.watch.scorers),
         *vetoes.watched(wanted.watch.veto_rate, store, alerts),
+        Pairing(store, meter),
     ]
     if engine is not None:
         watchers.append(EngineWatcher(engine, alerts, wanted.scoring.provider))

@@ -1,0 +1,33 @@
+"""The watcher of preference pairs: how many could be exported now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from storage.exports.run import count_pairs
+from storage.store import Store
+
+
+class PairMeter(Protocol):
+    """Whoever shows the count; `watch_metrics.WatchMetrics` is one."""
+
+    def pairs(self, count: int) -> None:
+        """So many pairs could be exported now."""
+        ...
+
+
+@dataclass
+class Pairing:
+    """Counts as an export of all of it would, which reads every judged reply."""
+
+    store: Store
+    meter: PairMeter
+    every_s: float = 900.0
+    name: str = "pairing"
+    is_everywhere: bool = False
+
+    async def look(self) -> None:
+        """Counts once."""
+        tally = await count_pairs(self.store)
+        self.meter.pairs(tally.written)
