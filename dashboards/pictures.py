@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
@@ -30,7 +31,7 @@ CYCLE = ("#3d7ea6", "#e0a030", "#3f9d6b", "#8d6cab", "#d1495b", "#4bb0b0", "#b57
 POINTS = 160
 WIDTH_IN, CELL_H_IN, DPI = 13.2, 0.29, 100
 MARGIN_PX, GAP = 14, 6
-MOST_NAMES = 7
+MOST_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,14 @@ class Source:
     def __init__(self, url: str, span: Span) -> None:
         self._client = httpx.Client(base_url=url, timeout=60, trust_env=False)
         self.span = span
+
+    def __enter__(self) -> Self:
+        """The source."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Closes its connections."""
+        self._client.close()
 
     def series(self, panel: Asked) -> list[Series]:
         """All series of a panel, in the order in which it asks."""
@@ -134,14 +143,15 @@ def _panel(figure: Figure, panel: Asked, source: Source, height: float) -> None:
         FancyBboxPatch(
             (left, top - tall), width, tall, boxstyle="round,pad=0,rounding_size=0.003",
             facecolor=CARD, edgecolor=GRID, linewidth=0.8, mutation_aspect=WIDTH_IN / height,
+            zorder=-10,
         )
     )  # fmt: skip
     figure.text(left + 10 * px, top - 15 * py, panel.title, size=9.5, color=INK, weight="bold",
                 va="center")  # fmt: skip
     found = source.series(panel)
     is_number = panel.kind == "stat"
-    inner = (left + (0 if is_number else 62 * px), top - tall + (4 if is_number else 48) * py)
-    size = (width - (0 if is_number else 76 * px), tall - (60 if is_number else 78) * py)
+    inner = (left + (0 if is_number else 62 * px), top - tall + (4 if is_number else 62) * py)
+    size = (width - (0 if is_number else 76 * px), tall - (60 if is_number else 92) * py)
     axes = figure.add_axes((*inner, *size), facecolor="none")
     axes.set_xlim(0, (source.span.end - source.span.start) / 60)
     match panel.kind:
@@ -197,17 +207,20 @@ def _lines(axes: Axes, panel: Asked, found: list[Series]) -> None:
 
 
 def _legend(axes: Axes, names: Sequence[str], colors: Sequence[str]) -> None:
-    told = list(zip(names, colors, strict=True))[:MOST_NAMES]
-    handles = [mpl.lines.Line2D([], [], color=color, linewidth=3) for _, color in told]
-    labels = [name if len(name) < 34 else name[:32] + "…" for name, _ in told]
-    if len(names) > MOST_NAMES:
-        handles.append(mpl.lines.Line2D([], [], color="none"))
-        labels.append(f"and {len(names) - MOST_NAMES} more")
-    columns = 4 if max(map(len, labels)) < 17 else 3 if max(map(len, labels)) < 24 else 2
+    """The names below the axes, as many as there is room for."""
+    longest = max(map(len, names))
+    columns = 5 if longest < 13 else 4 if longest < 18 else 3 if longest < 26 else 2
+    most = columns * MOST_ROWS if len(names) <= columns * MOST_ROWS else columns * MOST_ROWS - 1
+    told = list(zip(names, colors, strict=True))[:most]
+    handles = [Line2D([], [], color=color, linewidth=3) for _, color in told]
+    labels = [name if len(name) < 42 else name[:40] + "…" for name, _ in told]
+    if len(names) > most:
+        handles.append(Line2D([], [], color="none"))
+        labels.append(f"and {len(names) - most} more")
     axes.legend(
-        handles, labels, loc="upper left", bbox_to_anchor=(-0.02, -0.09), frameon=False,
-        fontsize=7.5, ncols=columns, labelcolor=INK, handlelength=1.0, columnspacing=1.4,
-        borderaxespad=0.3, labelspacing=0.25,
+        handles, labels, loc="upper left", bbox_to_anchor=(-0.02, -0.1), frameon=False,
+        fontsize=7, ncols=columns, labelcolor=INK, handlelength=1.0, columnspacing=1.4,
+        borderaxespad=0.3, labelspacing=0.2,
     )  # fmt: skip
 
 
@@ -271,9 +284,9 @@ def main() -> None:
     parser.add_argument("-o", dest="folder", type=Path, default=Path("pictures"))
     options = parser.parse_args()
     now = time.time()
-    source = Source(options.prometheus, Span(now - options.minutes * 60, now))
-    for path in pictures(source, options.folder, window=options.window):
-        print(path)
+    with Source(options.prometheus, Span(now - options.minutes * 60, now)) as source:
+        for path in pictures(source, options.folder, window=options.window):
+            print(path)
 
 
 if __name__ == "__main__":

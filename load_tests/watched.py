@@ -98,8 +98,8 @@ async def watch(minutes: float, folder: Path) -> None:
                 await traffic.one_round()
                 began = time.time()
                 await drive(traffic, began + minutes * 60)
-                source = Source(prometheus.url, Span(began + 20, time.time()))
-                drawn = await asyncio.to_thread(pictures, source, folder, window=WINDOW)
+                with Source(prometheus.url, Span(began + 20, time.time())) as source:
+                    drawn = await asyncio.to_thread(pictures, source, folder, window=WINDOW)
     for path in drawn:
         print(path, f"{path.stat().st_size / 1024:.0f} KiB")
 

@@ -7,8 +7,10 @@ import math
 import os
 import re
 import shutil
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +19,7 @@ import pytest_asyncio
 import yaml
 
 from dashboards.grafana import reading
+from dashboards.pictures import Source, Span, pictures
 from load_tests.mixed import MixedUpstream, Texts, Traffic, settings
 from load_tests.prometheus import RULES, Prometheus, watching
 from service.app import create_app
@@ -148,3 +151,14 @@ async def test_a_panel_without_data_would_be_told(live: Live) -> None:
     found = await live.prometheus.query("sum(rate(fairlead_nonsense_total[1m]))")
 
     assert not has_data(found)
+
+
+async def test_every_board_can_be_drawn(live: Live, tmp_path: Path) -> None:
+    """Each becomes a picture from what Prometheus answers."""
+    now = time.time()
+
+    with Source(live.prometheus.url, Span(now - 60, now)) as source:
+        drawn = await asyncio.to_thread(pictures, source, tmp_path, window=WINDOW)
+
+    assert {path.stem for path in drawn} == set(reading.boards())
+    assert all(path.stat().st_size > 10_000 for path in drawn)
