@@ -150,8 +150,13 @@ def _panel(figure: Figure, panel: Asked, source: Source, height: float) -> None:
                 va="center")  # fmt: skip
     found = source.series(panel)
     is_number = panel.kind == "stat"
-    inner = (left + (0 if is_number else 62 * px), top - tall + (4 if is_number else 62) * py)
-    size = (width - (0 if is_number else 76 * px), tall - (60 if is_number else 92) * py)
+    below = {"stat": 4, "timeseries": 56}.get(panel.kind, 26)
+    beside = {"stat": 0, "state-timeline": 190}.get(panel.kind, 62)
+    inner = (left + beside * px, top - tall + below * py)
+    size = (
+        width - (0 if is_number else beside + 16) * px,
+        tall - (below + (56 if is_number else 30)) * py,
+    )
     axes = figure.add_axes((*inner, *size), facecolor="none")
     axes.set_xlim(0, (source.span.end - source.span.start) / 60)
     match panel.kind:

@@ -72,6 +72,11 @@ class MixedUpstream:
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return web.json_response(_body("chat.completion", model, choice) | {"usage": _USAGE})
 
+    async def hook(self, request: web.Request) -> web.Response:
+        """Takes an alert."""
+        await request.read()
+        return web.Response(text="ok")
+
     async def _stream(self, request: web.Request, model: str, text: str) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
@@ -89,6 +94,7 @@ class MixedUpstream:
         """Serve on a free port; gives the base URL."""
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self.answer)
+        app.router.add_post("/hook", self.hook)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

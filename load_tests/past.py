@@ -1,4 +1,4 @@
-"""A made-up past for a store: two weeks of exchanges, the last days of them worse.
+"""A made-up past for a store: four days of exchanges, the last of them worse.
 
 For the board of drift, which compares days; there is no other way to have it within minutes.
 """
@@ -13,9 +13,9 @@ from storage.records import InteractionRecord, ScoreRecord
 from storage.store import Store
 from storage.writer import Writer, WriterOptions
 
-DAYS = 14
+DAYS = 4
 AN_HOUR = 14
-WORSE_DAYS = 3
+WORSE_DAYS = 1
 _HOUR_US = 3_600_000_000
 
 
@@ -45,7 +45,7 @@ def past(now: int, *, seed: int = 5) -> Iterator[InteractionRecord]:
 
 
 def _exchange(at_us: int, draw: random.Random, *, is_worse: bool) -> InteractionRecord:
-    toxic = draw.betavariate(4, 3) if draw.random() < (0.12 if is_worse else 0.03) else (
+    toxic = draw.betavariate(4, 3) if draw.random() < (0.2 if is_worse else 0.03) else (
         draw.betavariate(1, 30))  # fmt: skip
     bends = draw.betavariate(2, 14)
     verdict = "veto" if toxic > 0.6 else "flag" if toxic > 0.5 else "allow"

@@ -1,7 +1,7 @@
 """A watched service: the shipped model, mixed traffic, Prometheus, and the boards as pictures.
 
 `python -m load_tests.watched --minutes 12 -o dashboards/pictures`. The traffic rises and falls and
-gets worse in the second half. Texts are those of `fairlead demo`; for the board of drift two weeks
+gets worse in the second half. Texts are those of `fairlead demo`; for the board of drift four days
 of a made-up past are put into the store first (`load_tests/past.py`).
 """
 
@@ -85,7 +85,16 @@ async def watch(minutes: float, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         work, spoken = Path(name), texts()
         async with MixedUpstream(spoken, delay_s=0.4).serving() as upstream:
-            given = settings(upstream, work, watch={"calibration": {"every_hours": 0.02}})
+            hook = {"name": "ops", "url": upstream.removesuffix("/v1") + "/hook", "format": "slack"}
+            given = settings(
+                upstream,
+                work,
+                watch={
+                    "drift": {"reference_days": 2, "watched_days": 2},
+                    "calibration": {"every_hours": 0.02},
+                },
+                alerts={"allow_private_targets": True, "webhooks": [hook]},
+            )
             await migrate.upgrade(given.database_url)
             past = await put_past(given.database_url, WriterOptions(spool_dir=work / "spool"))
             print(f"{past} exchanges of the past are in the store")
