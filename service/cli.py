@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
         _export,
         _weak,
         _compare,
+        _replay,
         _drift,
         _alerts,
         _feedback,
@@ -258,6 +259,29 @@ def _compare(commands: Commands[argparse.ArgumentParser]) -> None:
         "--alpha", metavar="A", type=float, default=0.05, help="rate of wrong answers; 0.05"
     )
     found.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "replay", "send recorded prompts to a candidate")
+    found.add_argument(
+        "--from",
+        dest="source",
+        metavar="SELECTOR",
+        required=True,
+        help="exchanges, as model=NAME,since=TIME,until=TIME,tag=NAME,policy=NAME",
+    )
+    found.add_argument("--upstream", metavar="URL", required=True, help="base URL of the candidate")
+    found.add_argument("--tag", metavar="T", default="replay", help="tag of its answers; replay")
+    found.add_argument("--model", metavar="NAME", help="model to ask for; else the recorded one")
+    found.add_argument("--api-key-env", metavar="VAR", help="variable with the upstream's API key")
+    found.add_argument(
+        "--rate", metavar="R", type=float, default=2.0, help="requests a second, at most; 2"
+    )
+    found.add_argument(
+        "--concurrency", metavar="N", type=int, default=4, help="requests at a time; 4"
+    )
+    found.add_argument("--limit", metavar="N", type=int, help="requests, at most")
+    found.add_argument("--budget-tokens", metavar="N", type=int, help="tokens, about at most")
 
 
 def _drift(commands: Commands[argparse.ArgumentParser]) -> None:

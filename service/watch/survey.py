@@ -18,7 +18,7 @@ from service.watch.drift import Finding, Options, examine
 from service.watch.series import HOUR_US, Series, joined
 from service.watch.signals import Group, grouped, placed, signals, thumbs
 from service.watch.topics import Embeddings, Topics
-from storage.repositories.watched import Selection, WatchedExchange
+from storage.repositories.watched import REPLAYED, Selection, WatchedExchange
 from storage.store import Store
 
 Embed = Callable[[Sequence[str]], Awaitable[Embeddings]]
@@ -154,12 +154,12 @@ class Survey:
         until_us = at_us + HOUR_US
         async with self._store.reading() as unit:
             exchanges = await unit.watched.exchanges(
-                Selection(since_us=at_us, until_us=until_us),
+                Selection(without_tag=REPLAYED, since_us=at_us, until_us=until_us),
                 most=self._settings.exchanges_per_hour,
                 has_texts=True,
             )
             rated = await unit.watched.thumbs(
-                Selection(), given_since_us=at_us, given_until_us=until_us
+                Selection(without_tag=REPLAYED), given_since_us=at_us, given_until_us=until_us
             )
         hour = _Hour()
         for group, own in grouped(exchanges).items():

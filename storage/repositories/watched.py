@@ -19,6 +19,9 @@ _table = tables.interactions
 _RANDOM_FROM = 15
 """Where the random part of an id begins, counted from 1: `fl_`, then 52 bits of time."""
 
+REPLAYED = "fairlead.replay"
+"""The tag of exchanges that nobody's users asked for: recorded prompts sent to a candidate."""
+
 _FIGURES = (
     "id",
     "created_us",
@@ -43,6 +46,7 @@ class Selection:
     route: str | None = None
     policy: str | None = None
     tag: str | None = None
+    without_tag: str | None = None
     since_us: int | None = None
     until_us: int | None = None
 
@@ -172,13 +176,18 @@ def _condition(where: Selection) -> ColumnElement[bool]:
     wanted = [(columns[name], getattr(where, name)) for name in ("model", "route", "policy")]
     parts = [column == short(value) for column, value in wanted if value is not None]
     if where.tag is not None:
-        tagged = select(tables.tags.c.interaction_id).where(tables.tags.c.tag == short(where.tag))
-        parts.append(columns.id.in_(tagged))
+        parts.append(columns.id.in_(_tagged(where.tag)))
+    if where.without_tag is not None:
+        parts.append(columns.id.not_in(_tagged(where.without_tag)))
     if where.since_us is not None:
         parts.append(columns.created_us >= where.since_us)
     if where.until_us is not None:
         parts.append(columns.created_us < where.until_us)
     return and_(true(), *parts)
+
+
+def _tagged(tag: str) -> Select[Any]:
+    return select(tables.tags.c.interaction_id).where(tables.tags.c.tag == short(tag))
 
 
 def _exchange(row: Mapping[Any, Any], risks: dict[str, float]) -> WatchedExchange:

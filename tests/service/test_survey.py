@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from service.watch_metrics import WatchMetrics
 from storage import migrate
 from storage.ids import new_id
 from storage.records import FeedbackRecord, InteractionRecord, ScoreRecord
+from storage.repositories.watched import REPLAYED
 from storage.rows import InsertSql, encode
 from storage.store import Store
 from tests.fakes.local import exchange
@@ -108,6 +110,19 @@ async def test_a_change_in_the_record_is_found(store: Store) -> None:
     assert set(risk.finding.examples) <= set(bad)
     assert found["verdict.veto"].finding.state == "steady"
     assert found["upstream.ms"].finding.state == "steady"
+
+
+async def test_replays_are_no_traffic(store: Store) -> None:
+    """What is sent to a candidate for a comparison is not watched."""
+    await keep(store, range(60), 0.1)
+    for number in range(30):
+        record = replace(recorded(62, number, risk=0.9), tags=("try", REPLAYED))
+        async with store.writing() as unit:
+            await unit.interactions.add(record)
+
+    found = await Survey(store, pinned()).look(after(64))
+
+    assert {one.finding.count for one in found} == {12 * PER_HOUR}
 
 
 async def test_thumbs_count_when_they_are_given(store: Store) -> None:

@@ -56,6 +56,8 @@ async def test_figures_come_without_texts_unless_asked_for(store: Store) -> None
         (Selection(model="m2"), "b"),
         (Selection(policy="strict"), "c"),
         (Selection(tag="t"), "ab"),
+        (Selection(tag="t", without_tag="u"), "a"),
+        (Selection(without_tag="t"), "c"),
         (Selection(route="/v1/messages"), ""),
         (Selection(since_us=2 * SECOND, until_us=3 * SECOND), "b"),
     ],
