@@ -25,7 +25,8 @@ from storage.exports.grouping import Prompts, text_of
 from storage.exports.judgement import PromptGroup
 from storage.exports.similarity import PERMUTATIONS, Signatures, fine_print, signatures
 
-_BATCH = 512
+_BATCH = 32
+"""Signatures made at a time, on the event loop: some milliseconds."""
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
