@@ -118,7 +118,7 @@ def test_a_file_is_imported_once(run: Run, url: str, name: str) -> None:
         ("fl_1", None, "ann"),
     ]
     assert found[0].created_us == 1_767_323_045_000_000
-    assert (found[1].comment, found[1].tags) == ('say "so",\nno', ("a", "b"))
+    assert (found[1].comment, found[1].tags) == ('say "so",\nagain', ("a", "b"))
     assert (found[2].correction, found[2].response_id) == ("Better.", "chatcmpl-fl_2")
 
 
