@@ -15,7 +15,7 @@ from storage.errors import StorageError
 from storage.keys import KEY_PREFIX, SCOPES, hash_key
 from storage.records import KeyRecord
 
-Scope = Literal["proxy", "feedback", "admin"]
+Scope = Literal["proxy", "feedback", "erase", "admin"]
 
 _CACHED_KEYS = 10_000
 _OWN_HEADER = b"x-fairlead-key"
@@ -27,11 +27,13 @@ class Caller:
     """Whoever sent a request. `policies` are those it may ask for, None is any.
 
     `key_id` is the tenant: the id of the caller's key, or of the key whose tenant that one shares.
+    `own_key_id` is the caller's key itself.
     """
 
     key_id: str | None = None
     scopes: frozenset[str] = frozenset(SCOPES)
     policies: tuple[str, ...] | None = None
+    own_key_id: str | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -140,7 +142,8 @@ class Access:
             raise StoreUnavailable("API keys cannot be looked up now; try again later") from error
         if found is None or found.revoked_us is not None:
             raise Unauthorized("this API key is not known here, or was revoked")
-        return Caller(found.tenant or found.id, frozenset(found.scopes), found.policies or ())
+        tenant, scopes = found.tenant or found.id, frozenset(found.scopes)
+        return Caller(tenant, scopes, found.policies or (), own_key_id=found.id)
 
 
 def own_key(headers: RawHeaders) -> str | None:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from scorers.errors import ModelError
 from service import dialects
 from service.dialects.base import Dialect
-from service.errors import BadRequest, FairleadError, NotFound, StoreUnavailable
+from service.errors import BadRequest, Conflict, FairleadError, NotFound, StoreUnavailable
 from service.metrics import Metrics
 from service.middleware import BodyLimit, Outermost, error_headers
 from service.openapi import describe
@@ -26,6 +26,7 @@ from service.policy import PolicyError, ThresholdSource
 from service.routes import (
     agreement,
     comparisons,
+    erasures,
     feedback,
     feedback_batch,
     health,
@@ -58,6 +59,7 @@ ROUTERS = (
     comparisons.router,
     interactions.router,
     preferences.router,
+    erasures.router,
     scoring.router,
     moderations.router,
     health.router,
@@ -194,6 +196,8 @@ def error_response(
 def _from_storage(error: storage_errors.StorageError) -> FairleadError:
     if isinstance(error, storage_errors.InvalidCursor):
         return BadRequest(str(error), param="cursor")
+    if isinstance(error, storage_errors.SpoolHeld):
+        return Conflict(str(error))
     if isinstance(error, storage_errors.ExportError):
         return BadRequest(str(error), param="format")
     if isinstance(error, storage_errors.MissingRecord):

@@ -48,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
         _alerts,
         _feedback,
         _calibration,
+        _erase,
+        _audit,
         _db,
         _config,
         _keys,
@@ -332,6 +334,26 @@ def _calibration(commands: Commands[argparse.ArgumentParser]) -> None:
     )
 
 
+def _erase(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "erase", "remove one person's data from everywhere")
+    found.add_argument("--user", metavar="ID", required=True, help="as exchanges have it as `user`")
+    found.add_argument(
+        "--key", metavar="ID-OR-NAME", help="of this key's tenant only; all if unset"
+    )
+    found.add_argument("--yes", action="store_true", help="do not ask")
+    found.add_argument("--dry-run", action="store_true", help="count, remove nothing")
+
+
+def _audit(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "audit", "who exported and who erased", has_settings=False)
+    actions = found.add_subparsers(metavar="ACTION", required=True)
+    listing = _action(actions, "list", "list the newest lines")
+    listing.add_argument("--action", dest="wanted", choices=("export", "erase"), help="only these")
+    listing.add_argument("--since", metavar="TIME", help="from this time on (ISO 8601)")
+    listing.add_argument("--until", metavar="TIME", help="before this time (ISO 8601)")
+    listing.add_argument("--limit", metavar="N", type=int, default=50, help="lines at most; 50")
+
+
 def _db(commands: Commands[argparse.ArgumentParser]) -> None:
     found = _command(commands, "db", "bring the store's tables up to date", has_settings=False)
     actions = found.add_subparsers(metavar="ACTION", required=True)
@@ -361,7 +383,7 @@ def _keys(commands: Commands[argparse.ArgumentParser]) -> None:
         "--scopes",
         type=_words,
         default=("proxy", "feedback"),
-        help="what it may do: proxy, feedback, admin; proxy,feedback if not given",
+        help="what it may do: proxy, feedback, erase, admin; proxy,feedback if not given",
     )
     create.add_argument(
         "--policies",

@@ -83,6 +83,10 @@ class Judge:
         self._memory = ScoreMemory(remembered_texts)
         self._history_chars = history_chars
 
+    def forget(self) -> None:
+        """Forgets the scores of texts that came before: somebody's data is being removed."""
+        self._memory.clear()
+
     async def prompt(self, ask: Ask, policy: Policy) -> Verdict:
         """The verdict on what is new in a request, each piece scored by itself.
 

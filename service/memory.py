@@ -23,6 +23,10 @@ class ScoreMemory:
     def __len__(self) -> int:
         return len(self._scores)
 
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._scores.clear()
+
     def find(self, text: str) -> Mapping[str, Score]:
         """What is remembered of a text, by scorer; nothing where it is new."""
         key = _key(text)

@@ -105,7 +105,7 @@ async def _erase_said(store: Store, person: Person, table: Table, erased: Erased
         idents = (await connection.execute(query)).scalars().all()
         if not idents:
             return False
-        said = {table.name: table.c.id.in_(idents)}
+        said = {str(table.name): table.c.id.in_(idents)}
         answers = await _answers(connection, said)
         removed = await _remove(connection, said)
         removed["idempotency"] = await _forget(connection, answers)
@@ -119,7 +119,7 @@ def _about(idents: Sequence[str]) -> dict[str, ColumnElement[bool]]:
     sides = (_compared.c.chosen_interaction_id, _compared.c.rejected_interaction_id)
     return {
         "comparisons": or_(*(side.in_(idents) for side in sides)),
-        **{table.name: table.c.interaction_id.in_(idents) for table in owned},
+        **{str(table.name): table.c.interaction_id.in_(idents) for table in owned},
     }
 
 
@@ -139,7 +139,7 @@ def _conditions(person: Person) -> dict[str, tuple[Table, ColumnElement[bool]]]:
     )
     return {
         "interactions": (_exchanges, person.asked()),
-        **{table.name: (table, table.c.interaction_id.in_(theirs)) for table in owned},
+        **{str(table.name): (table, table.c.interaction_id.in_(theirs)) for table in owned},
         "feedback": (_said, said),
         "comparisons": (_compared, compared),
         "idempotency": (tables.idempotency, answered),

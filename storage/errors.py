@@ -8,6 +8,7 @@ StorageError
 ├── WriterOverflow          more records wait than the writer may hold
 ├── WriterClosed            the writer is stopping or stopped
 ├── RecordRejected          this one record cannot be stored; others can
+├── SpoolHeld               records to be changed are in a running process's spool
 ├── InvalidCursor           a page cursor that this store did not give out
 ├── DuplicateRecord         a row with this id or key is already there
 ├── MissingRecord           the exchange that a row speaks of is not there
@@ -67,6 +68,12 @@ class RecordRejected(StorageError):
     """One record cannot be stored as it is."""
 
     label = "record_rejected"
+
+
+class SpoolHeld(StorageError):
+    """Records that are to be changed wait in the spool of a running process."""
+
+    label = "spool_held"
 
 
 class InvalidCursor(StorageError):

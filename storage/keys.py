@@ -15,7 +15,7 @@ from storage.ids import new_id, now_us
 from storage.records import KeyRecord
 
 KEY_PREFIX = "flk_"
-SCOPES = ("proxy", "feedback", "admin")
+SCOPES = ("proxy", "feedback", "erase", "admin")
 
 
 def new_key(

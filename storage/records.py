@@ -165,9 +165,9 @@ class ComparisonRecord:
 class KeyRecord:
     """One API key of the proxy. `hash` is all that is kept of the key itself.
 
-    `scopes` are among "proxy", "feedback", "admin"; `policies` are the policies the key may ask
-    for by name, None when it may not choose. `tenant` is the id of the key whose exchanges it
-    shares, None for a key that is a tenant of its own.
+    `scopes` are among "proxy", "feedback", "erase", "admin"; `policies` are the policies the key
+    may ask for by name, None when it may not choose. `tenant` is the id of the key whose exchanges
+    it shares, None for a key that is a tenant of its own.
     """
 
     id: str

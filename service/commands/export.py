@@ -8,13 +8,16 @@ import shlex
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from service.auditing import audited, command_actor
 from service.commands.failures import UsageError
 from service.commands.score import scoring
 from service.commands.terminal import say, settings_of
@@ -72,7 +75,6 @@ async def _export(
     args: argparse.Namespace, options: ExportOptions, progress: Progress
 ) -> ExportSummary:
     settings = settings_of(args)
-    functions = load_functions([*settings.labelling.functions, *args.functions])
     url = settings.database_url
     await migrate.check(url)
     how = FileOptions(
@@ -84,21 +86,37 @@ async def _export(
     )
     store = await Store.open(url)
     try:
-        if args.format == formats.QNA:
-            qna = qna_options(args)
-            return await export_qna(store, args.output, options=options, qna=qna, how=how)
-        async with _encoder(settings, options) as embed:
-            return await export_file(
-                store,
-                args.format,
-                args.output,
-                options=options,
-                how=how,
-                embed=embed,
-                functions=functions,
-            )
+        filters = {"format": args.format, "file": str(args.output)} | _given(options)
+        async with audited(store, "export", actor=command_actor(), filters=filters) as run:
+            summary = await _write(store, settings, args, options=options, how=how)
+            run.counts = {"rows": summary.written, "prompts": summary.prompts}
+            return summary
     finally:
         await store.close()
+
+
+async def _write(
+    store: Store,
+    settings: Settings,
+    args: argparse.Namespace,
+    *,
+    options: ExportOptions,
+    how: FileOptions,
+) -> ExportSummary:
+    if args.format == formats.QNA:
+        qna = qna_options(args)
+        return await export_qna(store, args.output, options=options, qna=qna, how=how)
+    functions = load_functions([*settings.labelling.functions, *args.functions])
+    async with _encoder(settings, options) as embed:
+        return await export_file(
+            store,
+            args.format,
+            args.output,
+            options=options,
+            how=how,
+            embed=embed,
+            functions=functions,
+        )
 
 
 def qna_options(args: argparse.Namespace) -> QnaOptions:
@@ -115,6 +133,12 @@ def qna_options(args: argparse.Namespace) -> QnaOptions:
             outline=args.document_outline,
         ),
     )
+
+
+def _given(options: ExportOptions) -> dict[str, Any]:
+    """The options that are not as they are by themselves."""
+    usual = asdict(ExportOptions())
+    return {name: value for name, value in asdict(options).items() if value != usual[name]}
 
 
 @asynccontextmanager

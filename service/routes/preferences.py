@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.access import Caller
+from service.auditing import actor_of, audited
 from service.routes.bodies import Name, Time
 from service.routes.feedback import ERRORS
 from service.routes.views import unix_us
@@ -20,6 +21,7 @@ from storage.exports.base import ExportOptions
 from storage.exports.instructlab import qna_text
 from storage.exports.qna import QnaOptions, documents_of
 from storage.exports.run import export_lines
+from storage.store import Store
 
 router = APIRouter(prefix="/v1/preferences", tags=["preferences"], responses=ERRORS)
 Reader = Annotated[Caller, Depends(Needs("feedback"))]
@@ -115,19 +117,38 @@ async def export(
         order=query.order,
     )
     store = state_of(request).store
+    given = query.model_dump(mode="json", exclude_defaults=True) | {"key": caller.tenant}
     if query.format == formats.QNA:
-        text = await qna_text(store, options=options, qna=query.qna())
+        actor = actor_of(caller)
+        async with audited(store, "export", actor=actor, filters=given):
+            text = await qna_text(store, options=options, qna=query.qna())
         headers = {"content-disposition": 'attachment; filename="qna.yaml"'}
         return Response(text, media_type="application/yaml", headers=headers)
-    lines = export_lines(store, query.format, options=options)
+    lines = _audited(
+        store, export_lines(store, query.format, options=options), caller=caller, filters=given
+    )
     # A wrong format or source has to be told before the answer has begun.
     first = await anext(lines, b"")
     headers = {"content-disposition": f'attachment; filename="{query.format}.jsonl"'}
     return StreamingResponse(_from(first, lines), media_type="application/jsonl", headers=headers)
 
 
+async def _audited(
+    store: Store, lines: AsyncGenerator[bytes], *, caller: Caller, filters: Mapping[str, Any]
+) -> AsyncGenerator[bytes]:
+    """The lines, with what was sent of them in the audit log, also where nobody reads them all."""
+    async with (
+        audited(store, "export", actor=actor_of(caller), filters=filters) as run,
+        aclosing(lines),
+    ):
+        run.counts = {"rows": 0}
+        async for line in lines:
+            run.counts["rows"] += 1
+            yield line
+
+
 async def _from(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    yield first
     async with aclosing(rest):
+        yield first
         async for line in rest:
             yield line

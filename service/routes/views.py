@@ -11,7 +11,7 @@ import orjson
 from starlette.responses import Response
 
 from storage.rankings import tiers_of
-from storage.records import ComparisonRecord, FeedbackRecord, InteractionRecord
+from storage.records import AuditRecord, ComparisonRecord, FeedbackRecord, InteractionRecord
 
 
 def answer(value: Any, status: int = 200) -> Response:
@@ -79,6 +79,11 @@ def interaction_view(
     if feedback is not None:
         fields["feedback"] = [feedback_view(one) for one in feedback]
     return _dated(fields)
+
+
+def audit_view(record: AuditRecord) -> dict[str, Any]:
+    """The fields of `AuditView`."""
+    return _dated(asdict(record))
 
 
 def _dated(fields: dict[str, Any]) -> dict[str, Any]:

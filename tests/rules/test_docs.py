@@ -33,6 +33,8 @@ ROUTES = (
     ("get", "/v1/interactions"),
     ("get", "/v1/interactions/{id}"),
     ("get", "/v1/preferences/export"),
+    ("post", "/v1/erasures"),
+    ("get", "/v1/audit"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
