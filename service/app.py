@@ -24,6 +24,7 @@ from service.openapi import describe
 from service.parts import Given, open_state
 from service.policy import PolicyError, ThresholdSource
 from service.routes import (
+    abuse,
     agreement,
     comparisons,
     erasures,
@@ -58,6 +59,7 @@ ROUTERS = (
     agreement.router,
     comparisons.router,
     interactions.router,
+    abuse.router,
     preferences.router,
     erasures.router,
     scoring.router,

@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
         _replay,
         _drift,
         _alerts,
+        _abuse,
         _feedback,
         _calibration,
         _erase,
@@ -433,6 +434,18 @@ def _alerts(commands: Commands[argparse.ArgumentParser]) -> None:
     listed.add_argument("--json", action="store_true", help="print JSON instead of tables")
     enable = _action(actions, "enable", "send again to a webhook that has answered 410")
     enable.add_argument("name", metavar="NAME", help="as `fairlead alerts list` shows it")
+
+
+def _abuse(commands: Commands[argparse.ArgumentParser]) -> None:
+    text = "users whose prompts are vetoed again and again"
+    found = _command(commands, "abuse", text, has_settings=False)
+    actions = found.add_subparsers(metavar="ACTION", required=True)
+    listed = _action(actions, "list", "list them, the most vetoed first")
+    listed.add_argument(
+        "--since", metavar="TIME", help="from this time on (ISO 8601); the last 24 hours"
+    )
+    listed.add_argument("--limit", metavar="N", type=int, default=50, help="users; 50")
+    listed.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _action(

@@ -6,6 +6,7 @@ FairleadError
 │   └── PromptVetoed         400  the prompt was vetoed by policy
 ├── Unauthorized             401  no key, or one that is not known
 ├── Forbidden                403  a key without the scope, or not for this policy
+│   └── UserStopped          403  too many of the user's prompts were vetoed
 ├── NotFound                 404  unknown id, route or model
 ├── Conflict                 409  would overwrite, or the id is ambiguous
 ├── Overloaded               429  refused at the door
@@ -97,6 +98,16 @@ class Forbidden(FairleadError):
     status = 403
     code = "insufficient_scope"
     type = "permission_error"
+
+
+class UserStopped(Forbidden):
+    """Too many of the user's prompts were vetoed; it is over in `retry_after_s` seconds."""
+
+    code = "user_stopped"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, param="fairlead.user")
+        self.retry_after_s = retry_after_s
 
 
 class NotFound(FairleadError):

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.dialects import spoken
 from service.dialects.base import Dialect
-from service.errors import BodyTooLarge, FairleadError, Overloaded
+from service.errors import BodyTooLarge, FairleadError, Overloaded, UserStopped
 from service.metrics import Metrics
 
 logger = logging.getLogger("fairlead.http")
@@ -128,6 +128,8 @@ def error_headers(error: FairleadError) -> dict[str, str]:
     headers = {}
     if error.status in (429, 503):
         headers["retry-after"] = "1"
+    if isinstance(error, UserStopped):
+        headers["retry-after"] = str(error.retry_after_s)
     if isinstance(error, BodyTooLarge):
         headers["connection"] = "close"
     if error.status == 401:

@@ -51,6 +51,7 @@ def _scored(route: str) -> dict[str, Any]:
     answers = {
         "200": "The upstream's reply, or a veto in the shape of its format.",
         "400": "The request cannot be read, or its prompt was vetoed (`content_filter`).",
+        "403": "The API key may not do this, or its user is stopped (`user_stopped`).",
         "502": "The upstream failed.",
         "503": "A score or a record is missing, and the policy lets nothing pass without.",
         "504": "The upstream did not answer in time.",

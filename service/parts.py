@@ -20,6 +20,7 @@ from scorers.engine import Engine, EngineLimits
 from scorers.errors import EngineStopped
 from scorers.types import Side, Subject
 from service import added_models
+from service.abuse import Guard
 from service.access import Access, is_required
 from service.call import FlowLimits
 from service.dialects.base import ReadLimits
@@ -138,6 +139,9 @@ async def open_state(
         is_logging=settings.logs.exchanges,
         keeper=keeper,
     )
+    guard = Guard(store, settings.abuse, meter=metrics.watch)
+    await guard.start()
+    stack.push_async_callback(guard.stop)
     scoring = engine or NoScorers()
     limits = FlowLimits(settings.limits.reply_bytes, settings.limits.event_bytes)
     twins = Twins(TwinTools(scoring, upstream, recorder, metrics, limits))
@@ -173,7 +177,9 @@ async def open_state(
             access=access,
             read_limits=_read_limits(settings),
             recall=Recall(store, writer),
+            guard=guard,
         ),
+        guard=guard,
         watching=await open_watch(
             settings,
             store,

@@ -667,6 +667,36 @@ class Labelling(Section):
     )
 
 
+class AbuseSettings(Section):
+    """What is done about users whose prompts are vetoed again and again; off unless set."""
+
+    after: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Vetoed prompts of a user from which something is done; unset is off.",
+    )
+    within_minutes: float = Field(
+        default=60.0, gt=0, le=10_080, description="Time in which so many have to fall."
+    )
+    action: Literal["slow", "stop"] = Field(
+        default="stop", description="`slow` delays each request, `stop` answers 403."
+    )
+    delay_ms: int = Field(
+        default=2000, ge=0, le=60_000, description="Delay of a slowed user's requests."
+    )
+    for_minutes: float = Field(
+        default=60.0, gt=0, le=10_080, description="How long it holds after the last of them."
+    )
+    by: Literal["user", "key"] = Field(
+        default="user",
+        description="Who is one: a `fairlead.user` under an API key, or the whole key.",
+    )
+    refresh_s: float = Field(
+        default=5.0, ge=0.1, le=300, description="Time from one reading of the counts to the next."
+    )
+
+
 class Settings(Section):
     """Everything that can be set."""
 
@@ -701,6 +731,10 @@ class Settings(Section):
     )
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told of trouble.")
     watch: Watch = Field(default_factory=Watch, description="What is watched in the background.")
+    abuse: AbuseSettings = Field(
+        default_factory=AbuseSettings,
+        description="What is done about users whose prompts are vetoed again and again.",
+    )
     scoring: Scoring = Field(default_factory=Scoring, description="The scoring model.")
     limits: Limits = Field(default_factory=Limits, description="Bounds.")
     access: Access = Field(default_factory=Access, description="Who may use the proxy.")

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import Scope as AsgiScope
 
 from scorers.engine import Health
+from service.abuse import Guard
 from service.access import Access, Caller, Scope
 from service.judge import ScoringEngine
 from service.metrics import Metrics
@@ -47,6 +48,7 @@ class State:
     engine: HealthyEngine | None
     proxy: Proxy
     watching: Watching
+    guard: Guard
     clock: Callable[[], float]
 
 

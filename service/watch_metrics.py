@@ -38,6 +38,10 @@ class WatchMetrics:
             "watch_failures", "Looks of a watcher that failed.", ("watcher",),
             namespace="fairlead", registry=registry,
         )  # fmt: skip
+        self._abuse = Counter(
+            "abuse", "Requests of users whose prompts are vetoed again and again.", ("action",),
+            namespace="fairlead", registry=registry,
+        )  # fmt: skip
         self._leader = Gauge(
             "watch_leader", "1 where this process watches for all that share the store.",
             namespace="fairlead", registry=registry, multiprocess_mode="livesum",
@@ -73,6 +77,10 @@ class WatchMetrics:
     def webhook_disabled(self, webhook: str, *, is_disabled: bool) -> None:
         """Whether a webhook gets no alerts any more, since it said so."""
         self._disabled.labels(webhook).set(is_disabled)
+
+    def abuse(self, action: str) -> None:
+        """A request was `slowed`, `stopped` or, where too many waited, `crowded` out."""
+        self._abuse.labels(action).inc()
 
     def watch_failed(self, watcher: str) -> None:
         """A watcher's look failed, or took too long."""

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.engine import Engines, mapped, open_engines
+from storage.repositories.abuse import Abuse
 from storage.repositories.alerts import Alerts
 from storage.repositories.audit import Audit
 from storage.repositories.comparisons import Comparisons
@@ -39,6 +40,7 @@ class UnitOfWork:
     watched: Watched
     audit: Audit
     tallies: Tallies
+    abuse: Abuse
 
     @classmethod
     def over(cls, connection: AsyncConnection) -> UnitOfWork:
@@ -54,6 +56,7 @@ class UnitOfWork:
             Watched,
             Audit,
             Tallies,
+            Abuse,
         )
         return cls(connection, *(part(connection) for part in parts))  # type: ignore[arg-type]
 

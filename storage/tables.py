@@ -102,6 +102,14 @@ def _sparse_index(column: str) -> Index:
 _sparse_index("user")
 _sparse_index("conversation")
 
+_is_prompt_vetoed = text("status = 'prompt_vetoed'")
+Index(
+    "ix_interactions_prompt_vetoed_created_us",
+    interactions.c.created_us,
+    sqlite_where=_is_prompt_vetoed,
+    postgresql_where=_is_prompt_vetoed,
+)
+
 # Tables that are found by their key alone need no rowid: on SQLite one B-tree less to write.
 scores = Table(
     "scores",

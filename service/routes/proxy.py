@@ -63,7 +63,14 @@ class ScoredRoute:
         call.run.timings.started = started
         call.run.timings.parse_s = time.monotonic() - started
         scope.setdefault("state", {})["model"] = call.run.ask.model
-        await until_gone(receive, client, proxy.flow.run(call, client))
+        await until_gone(receive, client, self._run(proxy, call, client))
+
+    async def _run(self, proxy: Proxy, call: Call, client: AsgiClient) -> None:
+        run = call.run
+        if proxy.guard is not None:
+            # A wait that is meant is no time of the proxy's own.
+            run.timings.started += await proxy.guard.delay(run.key_id, run.ask.extension.user)
+        await proxy.flow.run(call, client)
 
     async def _call(self, proxy: Proxy, scope: Scope, caller: Caller, body: bytes) -> Call:
         try:
@@ -75,6 +82,8 @@ class ScoredRoute:
                 allowed=caller.policies if caller.key_id else None,
             )
             target = choose(proxy.targets, ask.model)
+            if proxy.guard is not None:
+                proxy.guard.expect_welcome(caller.key_id, ask.extension.user)
         except FairleadError as error:
             await self._reject(proxy, caller, error)
             raise

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
+from service.abuse import Guard
 from service.access import Access, Caller, without_own_keys
 from service.dialects.base import ReadLimits
 from service.flow import Flow
@@ -38,6 +39,7 @@ class Proxy:
     access: Access
     read_limits: ReadLimits
     recall: Recollection | None = None
+    guard: Guard | None = None
 
 
 FindProxy = Callable[[Scope], Proxy]

@@ -32,6 +32,7 @@ ROUTES = (
     ("get", "/v1/feedback/agreement"),
     ("get", "/v1/interactions"),
     ("get", "/v1/interactions/{id}"),
+    ("get", "/v1/abuse"),
     ("get", "/v1/preferences/export"),
     ("post", "/v1/erasures"),
     ("get", "/v1/audit"),
