@@ -1,6 +1,6 @@
 """A made-up past for a store: four days of exchanges, the last of them worse.
 
-For the board of drift, which compares days; there is no other way to have it within minutes.
+For drift, which compares days, and calibration, which needs many checked replies; there is no other way to have it within minutes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 
 from storage.ids import new_id, now_us
-from storage.records import InteractionRecord, ScoreRecord
+from storage.records import FeedbackRecord, InteractionRecord, ScoreRecord
 from storage.store import Store
 from storage.writer import Writer, WriterOptions
 
@@ -24,15 +24,31 @@ async def put_past(database_url: str, spool: WriterOptions) -> int:
     store = await Store.open(database_url)
     writer = Writer(store, spool)
     await writer.start()
-    count = 0
+    records = list(past(now_us()))
     try:
-        for record in past(now_us()):
+        for record in records:
             await writer.put(record, is_durable=False)
-            count += 1
-    finally:
         await writer.close()
+        async with store.writing() as unit:
+            await unit.feedback.add_new([thumb for record in records for thumb in thumbs(record)])
+    finally:
         await store.close()
-    return count
+    return len(records)
+
+
+def thumbs(record: InteractionRecord) -> Iterator[FeedbackRecord]:
+    """A word on every fourth reply: right less often than it sounds."""
+    draw = random.Random(record.id)
+    if record.status != "completed" or draw.random() > 0.25:
+        return
+    sure = record.scores[-1].heads["expressed"]
+    yield FeedbackRecord(
+        id=f"fb_{record.id}",
+        created_us=record.created_us + 60_000_000,
+        interaction_id=record.id,
+        rating="up" if draw.random() < 0.3 + 0.6 * sure else "down",
+        rater="past",
+    )
 
 
 def past(now: int, *, seed: int = 5) -> Iterator[InteractionRecord]:
@@ -57,6 +73,10 @@ def _exchange(at_us: int, draw: random.Random, *, is_worse: bool) -> Interaction
             heads={head: risk},
         )
         for name, head, risk in (("toxicity", "toxic", toxic), ("sycophancy", "sycophantic", bends))
+    )  # fmt: skip
+    sure = ScoreRecord(
+        side="reply", scorer="confidence", model="fairlead-mini", status="not_applicable",
+        choice_index=0, heads={"expressed": draw.betavariate(6, 2)},
     )  # fmt: skip
     ident = new_id("fl", at_us)
     return InteractionRecord(
@@ -83,5 +103,5 @@ def _exchange(at_us: int, draw: random.Random, *, is_worse: bool) -> Interaction
             }
         ],
         timings={"total_ms": draw.lognormvariate(6.5, 0.4), "overhead_ms": 40.0},
-        scores=scores,
+        scores=(*scores, sure),
     )

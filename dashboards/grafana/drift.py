@@ -21,16 +21,22 @@ def build() -> Dashboard:
                    "sum(fairlead_drift_alarm)", span=6, steps=[(1, RED)]),
             number("Signals watched", "Signals that have a reference window.",
                    "count(fairlead_drift_alarm)", span=6),
-            number("Alerts sent", "In the last day, to all webhooks.",
-                   "sum(increase(fairlead_alerts_sent_total[1d]))", span=6),
+            number("Alerts sent", "To all webhooks, since the server started.",
+                   "sum(fairlead_alerts_sent_total)", span=6),
             number("Vetoed", "Share of exchanges in which a policy vetoed a text.",
                    share(EXCHANGES, 'verdict="veto"'), unit="percentunit", span=6,
                    steps=[(0.05, AMBER), (0.2, RED)]),
-            lines("Distance from the reference", "By signal and test; the scale is the test's own.",
-                  {"{{signal}} ({{test}})": "max by (signal, test) (fairlead_drift_statistic)"},
-                  bounds=(None, None)),
+            lines("Evidence", "That a signal differs from its reference, as a share of what an "
+                  "alarm needs.",
+                  {"{{signal}}":
+                   'max by (signal) (fairlead_drift_statistic{test="evidence"})'},
+                  unit="percentunit"),
             states("Alarms", "When each signal was in alarm.",
                    {"{{signal}}": "max by (signal) (fairlead_drift_alarm)"}),
+            lines("Effect", "How far a signal is from its reference, in standard deviations. "
+                  "Evidence grows with traffic, an effect does not.",
+                  {"{{signal}}": 'max by (signal) (fairlead_drift_statistic{test="effect"})'},
+                  bounds=(None, None)),
             lines("Mean risk", "Of replies, by scorer.",
                   {"{{scorer}}": mean("fairlead_risk", 'side="reply"', by="scorer")},
                   unit="percentunit"),
@@ -39,8 +45,8 @@ def build() -> Dashboard:
                    "flag": share(EXCHANGES, 'verdict="flag"')}, unit="percentunit"),
             lines("Traffic by model", "Exchanges per second. A new name may be a new model.",
                   {"{{model}}": rate(EXCHANGES, by="model")}, unit="reqps"),
-            lines("Alerts", "Sent per second, by webhook and what came of it.",
+            lines("Alerts", "By webhook and what came of it, since the server started.",
                   {"{{webhook}}: {{status}}":
-                   rate("fairlead_alerts_sent_total", by="webhook, status")}),
+                   "sum by (webhook, status) (fairlead_alerts_sent_total)"}, span=24),
         ],
     )  # fmt: skip

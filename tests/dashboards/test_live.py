@@ -84,8 +84,9 @@ async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live]:
 
 def _watch(metrics: Metrics) -> None:
     """What the watching parts would tell after days of traffic."""
-    metrics.watch.drift("reply risk of toxicity", "e-value", 0.3)
-    metrics.watch.drift_alarm("reply risk of toxicity", is_on=False)
+    for test in ("evidence", "effect"):
+        metrics.watch.drift("risk.reply.toxicity", test, 0.3)
+    metrics.watch.drift_alarm("risk.reply.toxicity", is_on=False)
     metrics.watch.calibration("atlas-large", 0.04)
     metrics.watch.pairs(12)
     metrics.watch.alert_sent("hook", "delivered")
