@@ -1,6 +1,7 @@
 """A made-up past for a store: four days of exchanges, the last of them worse.
 
-For drift, which compares days, and calibration, which needs many checked replies; there is no other way to have it within minutes.
+For drift, which compares days, and calibration, which needs many checked replies: there is no other
+way to have them within minutes.
 """
 
 from __future__ import annotations
