@@ -20,7 +20,7 @@ from storage.records import (
     InteractionRecord,
     Json,
 )
-from storage.textlevel import is_readable, text_level
+from storage.textlevel import TextLevel, is_readable, text_level
 
 ReplyKey = tuple[str, int]
 Rater = tuple[str | None, str]
@@ -249,7 +249,7 @@ def _flip(
     ratings: dict[tuple[str | None, str], str],
 ) -> tuple[Reply, Message] | str:
     choice = _choice(record, key[1])
-    if fault := _twin_fault(told):
+    if fault := _twin_fault(told, text_level(record)):
         return fault
     if choice is None:
         return "no_such_choice"
@@ -264,7 +264,9 @@ def _flip(
     return rejected, {"role": "assistant", "content": told["reply"]}
 
 
-def _twin_fault(told: dict[str, Json]) -> str | None:
+def _twin_fault(told: dict[str, Json], level: TextLevel) -> str | None:
+    if not is_readable(level):
+        return f"text_{level}"
     if not told.get("is_whole") or not told.get("reply"):
         return "twin_incomplete"
     return None if told.get("has_passed") else "twin_not_passed"

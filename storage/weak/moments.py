@@ -18,6 +18,7 @@ from storage.exports.reading import is_before, is_in
 from storage.records import FeedbackRecord, InteractionRecord, Json
 from storage.repositories.feedback import feedback_from
 from storage.rows import decode
+from storage.textlevel import is_readable, level_in
 from storage.weak.base import Moment
 
 PAGE = 200
@@ -90,7 +91,7 @@ def _around(record: InteractionRecord, later: Mapping[str, Any]) -> dict[str, An
     if later.get("again_us") is not None:
         found["asked_again_s"] = (later["again_us"] - record.created_us) / 1e6
     following = later.get("next")
-    if following is not None:
+    if following is not None and is_readable(level_in(following["request"])):
         messages = (following["request"] or {}).get("messages")
         # A tool's result goes on with the same turn: the user has said nothing yet.
         if isinstance(messages, list) and messages and _role(messages[-1]) == "user":

@@ -8,6 +8,7 @@ import pytest
 
 from storage.exports.judgement import (
     PromptGroup,
+    flips,
     latest_corrections,
     preferences,
     rated_replies,
@@ -230,3 +231,15 @@ def test_sealed_texts_are_left_out(level: str, count: int) -> None:
 
     assert len(found) == count
     assert dropped == ({} if count else {f"text_{level}": 1})
+
+
+@pytest.mark.parametrize("level", ["hash", "drop"])
+def test_a_flip_of_sealed_texts_is_left_out(level: str) -> None:
+    """The twin's reply is a hash too, or not there at all."""
+    told = {"reply": "hmac:0:4", "has_passed": True, "choices": [{"index": 0, "flip": 0.9}]}
+    sealed = replace(ONE, request={**ONE.request, "text": level}, twin=told)
+    dropped: Counter[str] = Counter()
+
+    found = list(flips(group(exchanges=(sealed,)), dropped))
+
+    assert (found, dropped) == ([], {f"text_{level}": 1})
