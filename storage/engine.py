@@ -33,6 +33,8 @@ from storage.errors import (
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _BUSY_TIMEOUT_MS = 5_000
 _WAL_LIMIT_BYTES = 64 << 20
+# A plan that suits every model or key reads the whole table for a rare one (DECISIONS.md).
+_PLANNED_EACH_TIME = {"plan_cache_mode": "force_custom_plan"}
 _JSON: dict[str, Any] = {
     "json_serializer": jsontext.dumps,
     "json_deserializer": jsontext.loads,
@@ -83,9 +85,13 @@ def open_engines(url: str, *, is_durable: bool = False) -> Engines:
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
         session = {"synchronous_commit": "on"} if is_durable else {}
-        connect = {"connect_args": {"server_settings": session}}
-        engine = _async_engine(parsed, pool_pre_ping=True, **connect)
-        return Engines(parsed, engine, engine, is_single_writer=False, is_durable=is_durable)
+        return Engines(
+            parsed,
+            reading=_server_engine(parsed, _PLANNED_EACH_TIME),
+            writing=_server_engine(parsed, session),
+            is_single_writer=False,
+            is_durable=is_durable,
+        )
     _check_folder(parsed)
     reading = _async_engine(parsed, pool_size=4, max_overflow=4)
     writing = _async_engine(parsed, pool_size=1, max_overflow=0)
@@ -112,6 +118,10 @@ def _check_folder(url: URL) -> None:
     folder = Path(name).parent
     if not name.startswith("file:") and not folder.is_dir():
         raise StoreUnavailable(f"the folder of the database does not exist: {folder}")
+
+
+def _server_engine(url: URL, session: dict[str, str]) -> AsyncEngine:
+    return _async_engine(url, pool_pre_ping=True, connect_args={"server_settings": session})
 
 
 def _async_engine(url: URL, **pool: Any) -> AsyncEngine:

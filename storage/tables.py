@@ -84,11 +84,12 @@ interactions = Table(
     _json("twin"),
     Index(None, "created_us", "id"),
     Index(None, "prompt_hash", "created_us"),
+    Index(None, "model", "created_us"),
 )
 
 
 def _sparse_index(column: str) -> Index:
-    """Users and conversations are often not given: rows without one cost nothing here."""
+    """Users, conversations and keys are often not given: rows without one cost nothing here."""
     given = text(f'"{column}" IS NOT NULL')
     columns = (interactions.c[column], interactions.c.created_us)
     return Index(
@@ -101,6 +102,7 @@ def _sparse_index(column: str) -> Index:
 
 _sparse_index("user")
 _sparse_index("conversation")
+_sparse_index("key_id")
 
 _is_prompt_vetoed = text("status = 'prompt_vetoed'")
 Index(
