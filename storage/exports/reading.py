@@ -42,15 +42,21 @@ class _Reader:
     weak: Mapping[ReplyKey, float] | None
     capped: dict[str, int] = field(default_factory=dict)
 
-    async def next_prompts(self, after: str) -> Sequence[str]:
+    async def prompts(self, after: str) -> AsyncIterator[Sequence[str]]:
+        """The hashes of the prompts after this one, some at a time, from one cursor.
+
+        To ask anew for each page would look through what nobody judged again and again.
+        """
         query = (
             select(_exchange.c.prompt_hash)
             .where(_exchange.c.prompt_hash > after, self._wanted())
             .distinct()
             .order_by(_exchange.c.prompt_hash)
-            .limit(PROMPTS_PER_READ)
+            .execution_options(yield_per=PROMPTS_PER_READ)
         )
-        return (await self.connection.execute(query)).scalars().all()
+        async with self.connection.stream(query) as found:
+            async for part in found.scalars().partitions():
+                yield part
 
     async def exchanges(self, prompts: Sequence[str]) -> list[InteractionRecord]:
         ranked = _ranked(prompts, self._wanted(), self.options.as_of_us).subquery()
@@ -129,8 +135,7 @@ async def prompt_groups(
     rest counted.
     """
     reader = _Reader(connection, options, beside, weak)
-    prompts = await reader.next_prompts(after)
-    while prompts:
+    async for prompts in reader.prompts(after):
         exchanges = await reader.exchanges(prompts)
         judged = await reader.judgements([each.id for each in exchanges])
         for group in _grouped(prompts, exchanges, judged):
@@ -139,7 +144,6 @@ async def prompt_groups(
                 tally.prompts += 1
                 tally.dropped["replies_cap"] += reader.capped.pop(group.prompt_hash, 0)
                 yield found
-        prompts = await reader.next_prompts(prompts[-1])
 
 
 def _grouped(

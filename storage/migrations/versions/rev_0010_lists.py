@@ -1,6 +1,6 @@
 """Indexes for lists of one key's exchanges and of one model's.
 
-Revision: 0008
+Revision: 0010
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
