@@ -61,7 +61,7 @@ def other_runner(config: Config, precision: str, folder: Path) -> Runner:
     """The same checkpoint at another precision, on the CPU and with the shipped maps."""
     folder.mkdir()
     shutil.copy(config.model / "heads.json", folder / "heads.json")
-    export(replace(config, model=folder), config.work / "last.pt", [precision])
+    export(replace(config, model=folder), config.weights_file, [precision])
     path = folder / "heads.json"
     raw = json.loads(path.read_text(encoding="utf-8"))
     (raw["files"]["cpu"],) = raw["files"].values()

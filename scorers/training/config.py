@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,13 @@ class Config:
     train: Schedule
     stages: tuple[Stage, ...]
     ablation: Ablation = Ablation()
+    average: Mapping[str, float] = field(default_factory=dict)
+    """Shares of the weights at the ends of stages, by name, whose mean is the model."""
+
+    @property
+    def weights_file(self) -> Path:
+        """The trained network: the mean of stages where one is wanted, else the last checkpoint."""
+        return self.work / ("mean.pt" if self.average else "last.pt")
 
     def sources(self, task: str) -> dict[str, int]:
         """The task's sources over all stages, each with its largest cap (0: all of it)."""
@@ -113,6 +120,7 @@ def load_config(path: Path | None = None) -> Config:
         train=Schedule(**raw["train"]),
         stages=tuple(_stage(each) for each in raw["stage"]),
         ablation=_ablation(raw.get("ablation", {})),
+        average=raw.get("average", {}),
     )
 
 

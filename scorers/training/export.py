@@ -162,7 +162,7 @@ def main() -> None:
     """Exports the last checkpoint."""
     config = load_config()
     precisions = sys.argv[1:] or SHIPPED
-    for file in export(config, config.work / "last.pt", precisions):
+    for file in export(config, config.weights_file, precisions):
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 

@@ -27,7 +27,7 @@ Times = Mapping[str, list[float]]
 
 def sessions(config: Config, threads: int) -> dict[str, ort.InferenceSession]:
     """The graphs to compare, ready to run."""
-    weights = checkpoint_weights(config.work / "last.pt")
+    weights = checkpoint_weights(config.weights_file)
     shape = {"max_tokens": config.max_tokens, "attention_heads": attention_heads()}
     int8 = build(weights, precision="int8", **shape)
     models = {

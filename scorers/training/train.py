@@ -254,11 +254,37 @@ def train(config: Config, names: list[str]) -> None:
         done = train_stage(run, stage)
         if done:
             run.log(stage=stage.name, auroc=validate(run))
+            if stage.name in config.average:
+                torch.save({"network": run.network.state_dict()}, stage_file(config, stage.name))
             run.progress.stage += 1
             run.progress.epoch = run.progress.index = run.progress.stage_tokens = 0
         run.save()
         if not done:
             return
+    if config.average:
+        torch.save({"network": mean_weights(config)}, config.weights_file)
+
+
+def stage_file(config: Config, name: str) -> Path:
+    """Where the weights at the end of a stage lie."""
+    return config.work / f"stage-{name}.pt"
+
+
+def mean_weights(config: Config) -> dict[str, Tensor]:
+    """The mean of the stages' last weights by their shares.
+
+    A mean of weights along one run is often better than each of them on what the later part saw
+    less of (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+    """
+    mean: dict[str, Tensor] = {}
+    for name, share in config.average.items():
+        state = torch.load(stage_file(config, name), map_location="cpu", weights_only=False)
+        for key, value in state["network"].items():
+            if value.is_floating_point():
+                mean[key] = mean.get(key, torch.zeros_like(value)) + share * value
+            else:
+                mean[key] = value
+    return mean
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
         made = tiny_config(folder)
         prepare_all(made)
         train(made, [])
-        export(made, made.work / "last.pt")
+        export(made, made.weights_file)
         calibrate(made)
         yield made
 
@@ -122,8 +122,25 @@ def test_stopped_run_goes_on_as_if_it_had_not_been(config: Config, tmp_path: Pat
         torch.testing.assert_close(resumed["network"][name], value)
 
 
+def test_the_model_is_the_mean_of_its_stages(config: Config) -> None:
+    """The weights that are exported lie between those of the two stages, by their shares."""
+    import torch
+
+    first, second, mean = (
+        torch.load(config.work / name, weights_only=False)["network"]
+        for name in ("stage-first.pt", "stage-second.pt", config.weights_file.name)
+    )
+
+    assert config.weights_file.name == "mean.pt"
+    assert not torch.equal(first["head.weight"], second["head.weight"])
+    for name, value in mean.items():
+        torch.testing.assert_close(value, 0.25 * first[name] + 0.75 * second[name])
+
+
 def test_exported_model_agrees_with_the_network(config: Config, tmp_path: Path) -> None:
     """fp32 gives the network's logits; int8 stays near them."""
+    import torch
+
     from scorers.training.batches import Rows
     from scorers.training.export import export
     from scorers.training.scoring import Runner
@@ -132,10 +149,12 @@ def test_exported_model_agrees_with_the_network(config: Config, tmp_path: Path) 
 
     texts = ["You are all worthless.", "The soup was warm and the staff kind.", "Who won in 1990?"]
     exact = replace(config, model=tmp_path)
-    export(exact, config.work / "last.pt", ["fp32"])
+    export(exact, config.weights_file, ["fp32"])
     rows = [Row(text) for text in texts]
     fine, near = Runner(tmp_path).logits(rows), Runner(config.model).logits(rows)
     run = open_run(config)
+    state = torch.load(config.weights_file, map_location=run.device, weights_only=False)
+    run.network.load_state_dict(state["network"])
     batch = Rows(config.rows_file(config.stages[1])).batch(np.arange(8))
     run.network.eval()
     logits = forward(run, batch).detach().numpy()

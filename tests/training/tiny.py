@@ -79,6 +79,10 @@ pressed = 0
 hedging = 300
 views = 200
 
+[average]
+first = 0.25
+second = 0.75
+
 [ablation]
 tokens = 20_000
 peak_rate = 1.0e-3
