@@ -1,6 +1,6 @@
 """A watched service: the shipped model, mixed traffic, Prometheus, and the boards as pictures.
 
-`python -m load_tests.watched --minutes 12 -o dashboards/pictures`. The traffic rises and falls and
+`python -m load_tests.watched --minutes 8 -o dashboards/pictures`. The traffic rises and falls and
 gets worse in the second half. Texts are those of `fairlead demo`; for the board of drift four days
 of a made-up past are put into the store first (`load_tests/past.py`).
 """
