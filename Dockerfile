@@ -11,7 +11,7 @@ COPY service service
 COPY scorers scorers
 COPY storage storage
 COPY dashboards dashboards
-RUN /opt/fairlead/bin/pip install '.[postgres]'
+RUN /opt/fairlead/bin/pip install '.[postgres,otel]'
 
 # onnxruntime-gpu from 1.27 on is built for CUDA 13 and cuDNN 9; the venv takes this image's Python.
 FROM nvidia/cuda:13.0.2-cudnn-runtime-ubuntu24.04 AS python-gpu
@@ -29,7 +29,7 @@ COPY scorers scorers
 COPY storage storage
 COPY dashboards dashboards
 # Both distributions own the same files, so the CPU one has to be gone before the other comes.
-RUN /opt/fairlead/bin/pip install '.[postgres]' \
+RUN /opt/fairlead/bin/pip install '.[postgres,otel]' \
     && /opt/fairlead/bin/pip uninstall --yes onnxruntime \
     && /opt/fairlead/bin/pip install 'onnxruntime-gpu>=1.27' \
     && /opt/fairlead/bin/python -c "import onnxruntime as o; assert 'CUDAExecutionProvider' in o.get_available_providers()"
