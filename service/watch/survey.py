@@ -162,9 +162,11 @@ class Survey:
                 Selection(without_tag=REPLAYED), given_since_us=at_us, given_until_us=until_us
             )
         hour = _Hour()
+        asked = sorted((one for one in exchanges if one.prompt), key=_by_chance)
+        embedded = {one.id for one in asked[: self._settings.prompts_per_hour]}
         for group, own in grouped(exchanges).items():
             hour.signals[group] = signals(own)
-            prompts = await self._embedded(own)
+            prompts = await self._embedded([one for one in own if one.id in embedded])
             if prompts is not None:
                 hour.prompts[group] = prompts
         for group, ratings in thumbs(rated).items():
@@ -172,15 +174,14 @@ class Survey:
         return hour
 
     async def _embedded(self, exchanges: Sequence[WatchedExchange]) -> _Texts | None:
-        asked = [one for one in exchanges if one.prompt][: self._settings.prompts_per_hour]
-        if self._embed is None or not asked:
+        if self._embed is None or not exchanges:
             return None
-        texts = [(one.prompt or "")[:_EMBEDDED_CHARS] for one in asked]
+        texts = [(one.prompt or "")[:_EMBEDDED_CHARS] for one in exchanges]
         parts = [
             await self._embed(texts[at : at + _EMBEDDED_AT_A_TIME])
             for at in range(0, len(texts), _EMBEDDED_AT_A_TIME)
         ]
-        return _Texts(placed("prompt", asked), np.concatenate(parts))
+        return _Texts(placed("prompt", exchanges), np.concatenate(parts))
 
     async def _examined(self, windows: Windows) -> list[Drift]:
         self._hours = {at: hour for at, hour in self._hours.items() if at in windows}
@@ -212,6 +213,11 @@ def options_of(settings: DriftSettings) -> Options:
         min_effect=settings.min_effect,
         false_alarm_hours=settings.false_alarm_weeks * WEEK_HOURS,
     )
+
+
+def _by_chance(exchange: WatchedExchange) -> str:
+    """The end of an id, which is random; ids begin with their time."""
+    return exchange.id[::-1]
 
 
 def _floor(at_us: int) -> int:

@@ -172,6 +172,20 @@ async def test_new_topics_are_found_by_their_embeddings(store: Store) -> None:
     assert found["prompt.topic"].finding.state == "drifted"
 
 
+async def test_few_prompts_of_an_hour_are_embedded(store: Store) -> None:
+    """As many as the settings say, whatever their model."""
+    await keep(store, range(3), 0.1)
+    seen: list[str] = []
+
+    async def embed(texts: Sequence[str]) -> Any:
+        seen.extend(texts)
+        return np.ones((len(texts), 4), np.float32)
+
+    await Survey(store, pinned(prompts_per_hour=4), embed).look(after(60))
+
+    assert seen == ["Hello?"] * 12
+
+
 async def test_reading_goes_on_where_it_stopped(store: Store) -> None:
     """No patience, no answer; and none twice for the same hours."""
     await keep(store, range(60), 0.1)
