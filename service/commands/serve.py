@@ -22,7 +22,7 @@ from service.commands.models import compiled
 from service.commands.terminal import settings_of
 from service.logs import set_up_logs
 from service.metrics import Metrics
-from service.parts import targets
+from service.parts import targets, text_keeper
 from service.settings import Settings
 from service.shared_metrics import FOLDER, Shared
 from service.sources import RESOLVED
@@ -100,6 +100,7 @@ def check(settings: Settings) -> None:
         raise UsageError("no upstream: give --upstream URL, or list one under `upstreams`")
     targets(settings)
     webhooks(settings.alerts)
+    text_keeper(settings)
     compiled(settings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -20,12 +21,18 @@ Ident = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)]
 Name = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
 
 
+_LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$")
+
+
 def _utc(value: Any) -> Any:
-    """A time without a zone is UTC; a bare date is its first moment."""
+    """A time without a zone is UTC; a bare date is its first moment.
+
+    A `+` that a query left unescaped came as a space, and is one again.
+    """
     if not isinstance(value, str):
         return value
     try:
-        found = datetime.fromisoformat(value)
+        found = datetime.fromisoformat(_LOST_PLUS.sub(r"\1+\2", value))
     except ValueError:
         return value
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -57,6 +57,11 @@ def check(options: ExportOptions, *, is_pairs: bool) -> None:
         raise ExportError(
             f"near-duplicates are told from {LEAST_LIKENESS} to 1 (or off), not {likeness}"
         )
+    if not 0 <= options.min_margin <= 1:
+        raise ExportError(f"the least margin is from 0 to 1, not {options.min_margin}")
+    since_us, until_us = options.since_us, options.until_us
+    if since_us is not None and until_us is not None and since_us >= until_us:
+        raise ExportError("`until` is not after `since`, so nothing lies between")
     for name, count in (("max per prompt", options.max_per_prompt), ("select", options.select)):
         if count is not None and count < 1:
             raise ExportError(f"{name} must be 1 or more, not {count}")

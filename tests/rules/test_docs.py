@@ -93,6 +93,15 @@ def test_every_command_is_documented() -> None:
             assert any(n == name and (not action or w == action) for n, w in text), (name, action)
 
 
+def test_the_table_of_commands_is_whole() -> None:
+    """Each command has its row, with all its actions, where the commands are listed."""
+    text = README.read_text(encoding="utf-8").replace("\\|", "|")
+    table = re.findall(r"^\| `fairlead ([a-z]+)(?: ([a-z|]+))?", text, flags=re.MULTILINE)
+    listed = {(name, word) for name, words in table for word in words.split("|")}
+
+    assert listed == {(name, one) for name, all_ in commands().items() for one in all_ or {""}}
+
+
 def test_every_flag_has_a_help_text() -> None:
     """`fairlead COMMAND --help` explains whatever can be given."""
     found = [parser()]

@@ -448,6 +448,24 @@ def test_serving_beyond_loopback_needs_a_key(run: Run, tmp_path: Path) -> None:
     assert "fairlead keys create" in err
 
 
+def test_serving_with_hashes_needs_their_secret(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line that says how to make one, before anything is started."""
+    monkeypatch.delenv("NO_SUCH_SECRET", raising=False)
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        "policies: {default: {mode: off, text: hash}}\nprivacy: {key_env: NO_SUCH_SECRET}",
+        encoding="utf-8",
+    )
+
+    code, _, err = run("serve", "--config", str(path), "--upstream", "http://a/v1")
+
+    assert code == 2
+    assert "NO_SUCH_SECRET is not set" in err
+    assert "Traceback" not in err
+
+
 def free_port() -> int:
     """A port that is free now."""
     with socket.socket() as probe:

@@ -84,6 +84,17 @@ async def test_interactions_are_filtered(
     assert await listed(local, **query) == expected
 
 
+async def test_a_time_may_stand_as_it_was_shown(local: Local) -> None:
+    """`created_at` of an answer, its `+` unescaped, is no other time."""
+    shown = "1970-01-01T00:00:02.000000+00:00"
+
+    reply = await local.client.get(
+        f"/v1/interactions?since={shown}&until=1970-01-01T01:00:03+01:00"
+    )
+
+    assert [item["id"] for item in reply.json()["items"]] == ["fl_2"]
+
+
 async def test_interactions_are_paged(local: Local) -> None:
     """The cursor leads to the next page, and on the last there is none."""
     first = (await local.client.get("/v1/interactions?limit=2")).json()

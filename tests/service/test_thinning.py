@@ -75,6 +75,7 @@ async def test_the_route_takes_what_the_command_takes(
         "order=backwards",
         "format=kto&balance_length=true",
         "weak=weighted",
+        "since=2026-02-01&until=2026-01-01",
     ],
 )
 async def test_what_cannot_be_followed_is_refused(tmp_path: Path, query: str) -> None:
@@ -145,6 +146,9 @@ def test_the_card_has_the_figures(tmp_path: Path) -> None:
     [
         (("--near-duplicates", "0.2"), "0.6 to 1"),
         (("--select", "0"), "select must be 1 or more"),
+        (("--min-margin", "7"), "from 0 to 1, not 7"),
+        (("--min-margin", "nan"), "from 0 to 1, not nan"),
+        (("--since", "2026-02-01", "--until", "2026-01-01"), "not after"),
         (("--weak", "--weak-least", "0.4"), "above 0.5"),
         (("--source", "weak"), "--weak"),
     ],
