@@ -155,15 +155,20 @@ async def _encoder(settings: Settings, options: ExportOptions) -> AsyncIterator[
 def _progress() -> Iterator[Progress]:
     """A bar on standard error; reading is measured by how far the prompts' hashes are."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("reading", total=None)
+    bar = Bar(*columns, console=Console(stderr=True))
+    task = bar.add_task("reading", total=None)
+    try:
 
         def tell(stage: Stage, done: int, *, share: float | None = None) -> None:
+            bar.start()  # not before: what cannot be done is one line without a bar
             told = "prompts read" if stage == "reading" else "rows written"
             total = None if share is None else 1.0
             bar.update(task, description=f"{done} {told}", completed=share or 0, total=total)
 
         yield tell
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _tell_of_journal(path: Path) -> None:

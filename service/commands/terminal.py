@@ -27,8 +27,12 @@ def say(text: str) -> None:
 
 
 def show(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """A table on standard output; what is too long for its column goes on below."""
-    titles = (Column(title, overflow="fold") for title in columns)
+    """A table on standard output; what is too long for its column goes on below.
+
+    Not so in the first column, which has what is copied into other commands.
+    """
+    first, *others = columns
+    titles = [Column(first, no_wrap=True), *(Column(one, overflow="fold") for one in others)]
     table = Table(*titles, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)

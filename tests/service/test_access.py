@@ -89,9 +89,8 @@ async def test_a_key_is_its_caller() -> None:
 
     caller = await Access(shelf, is_required=True).identify(bearer(key), "proxy")
 
-    assert caller == Caller(
-        shelf.records[hash_key(key)].id, frozenset({"proxy"}), policies=("strict",)
-    )
+    ident = shelf.records[hash_key(key)].id
+    assert caller == Caller(ident, frozenset({"proxy"}), policies=("strict",), own_key_id=ident)
     assert caller.tenant == caller.key_id
     assert caller.owns(caller.key_id)
     assert not caller.owns(None)

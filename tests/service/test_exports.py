@@ -17,6 +17,7 @@ import yaml
 
 from service.cli import main
 from storage import migrate
+from storage.exports.files import card_path_of
 from storage.exports.journal import part_path, state_path
 from storage.records import FeedbackRecord
 from storage.store import Store
@@ -104,12 +105,20 @@ def test_a_qna_file_is_written(fill: Callable[[int], None], run: Run) -> None:
 
 
 def interrupted(command: list[str], path: Path) -> tuple[int, str]:
-    """Exit code and errors of a command that gets Ctrl-C once something is sure."""
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not state_path(part_path(path)).exists():
-            time.sleep(0.005)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate()
+    """Exit code and errors of a command that gets Ctrl-C once something is sure.
+
+    On a busy machine it may be done before: then it begins anew.
+    """
+    for _ in range(10):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and not state_path(part_path(path)).exists():
+                time.sleep(0.005)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate()
+        if process.returncode:
+            break
+        path.unlink()
+        card_path_of(path).unlink()
     return process.returncode, err
 
 
