@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from service.errors import Forbidden, StoreUnavailable, Unauthorized
@@ -86,6 +86,13 @@ class KeyStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    caller: Caller
+    until: float
+    stands_until: float
+
+
 class Access:
     """Finds the caller of a request. Keys are remembered for `cache_s` seconds, no longer."""
 
@@ -95,13 +102,15 @@ class Access:
         *,
         is_required: bool,
         cache_s: float = 5.0,
+        outage_s: float = 3600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._is_required = is_required
         self._cache_s = cache_s
+        self._outage_s = outage_s
         self._clock = clock
-        self._cache: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
+        self._cache: OrderedDict[str, _Known] = OrderedDict()
 
     async def identify(self, headers: RawHeaders, scope: Scope) -> Caller:
         """The caller, who has the scope.
@@ -122,19 +131,25 @@ class Access:
         return caller
 
     async def _caller(self, hashed: str) -> Caller:
-        until, caller = self._cache.get(hashed, (0.0, ANYONE))
-        now = self._clock()
-        if now < until:
-            return caller
-        caller = await self._looked_up(hashed)
-        self._cache[hashed] = (now + self._cache_s, caller)
-        self._cache.move_to_end(hashed)
+        """The key's owner, looked up now and then.
+
+        While the store cannot be asked a key stands that was good when it was looked up last.
+        """
+        known, now = self._cache.pop(hashed, None), self._clock()
+        if known is None or now >= known.until:
+            try:
+                caller = await self._looked_up(hashed)
+                known = _Known(caller, now + self._cache_s, now + self._outage_s)
+            except StoreUnavailable:
+                if known is None or now >= known.stands_until:
+                    raise
+                known = replace(known, until=now + self._cache_s)
+        self._cache[hashed] = known
         if len(self._cache) > _CACHED_KEYS:
             self._cache.popitem(last=False)
-        return caller
+        return known.caller
 
     async def _looked_up(self, hashed: str) -> Caller:
-        self._cache.pop(hashed, None)
         try:
             async with self._store.reading() as unit:
                 found = await unit.keys.by_hash(hashed)

@@ -130,6 +130,7 @@ async def open_state(
         store,
         is_required=is_required(settings.listen.host, required=settings.access.required),
         cache_s=settings.access.cache_s,
+        outage_s=settings.access.outage_s,
         clock=given.clock,
     )
     keeper = text_keeper(settings)

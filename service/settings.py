@@ -561,6 +561,13 @@ class Access(Section):
         le=60,
         description="Time for which a key is remembered; a revocation's delay.",
     )
+    outage_s: float = Field(
+        default=3600.0,
+        ge=0,
+        le=86_400,
+        description="Time since its last look-up for which a known key stands while the store "
+        "cannot be asked.",
+    )
 
     open_metrics: bool = Field(
         default=True, description="Whether `/metrics` answers without a key."

@@ -29,6 +29,7 @@ class KeyShelf:
 
     records: dict[str, KeyRecord] = field(default_factory=dict)
     asked: int = 0
+    tried: int = 0
     is_away: bool = False
 
     @property
@@ -39,6 +40,7 @@ class KeyShelf:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[KeyShelf]:
         """A unit of work."""
+        self.tried += 1
         if self.is_away:
             raise StoreAway("gone")
         yield self
@@ -157,6 +159,40 @@ async def test_a_store_that_is_away_lets_nobody_in() -> None:
 
     with pytest.raises(StoreUnavailable):
         await Access(shelf, is_required=True).identify(bearer("flk_x"), "proxy")
+
+
+async def test_a_known_key_stands_while_the_store_is_away() -> None:
+    """For a stated time since it was looked up last, and the store is not asked each time."""
+    now, shelf = 0.0, KeyShelf()
+    key = shelf.add("proxy")
+    access = Access(shelf, is_required=True, cache_s=5, outage_s=60, clock=lambda: now)
+    caller = await access.identify(bearer(key), "proxy")
+    shelf.is_away = True
+
+    now = 50.0
+    assert await access.identify(bearer(key), "proxy") == caller
+    assert shelf.tried == 2
+    assert await access.identify(bearer(key), "proxy") == caller
+    assert shelf.tried == 2
+    now = 61.0
+    with pytest.raises(StoreUnavailable):
+        await access.identify(bearer(key), "proxy")
+    with pytest.raises(StoreUnavailable):
+        await access.identify(bearer("flk_other"), "proxy")
+
+
+async def test_a_key_revoked_meanwhile_ends_with_the_outage() -> None:
+    """Once the store answers again its word counts."""
+    now, shelf = 0.0, KeyShelf()
+    key = shelf.add("proxy")
+    access = Access(shelf, is_required=True, cache_s=5, outage_s=60, clock=lambda: now)
+    await access.identify(bearer(key), "proxy")
+    shelf.records.clear()
+
+    now = 10.0
+    for _ in range(2):
+        with pytest.raises(Unauthorized):
+            await access.identify(bearer(key), "proxy")
 
 
 async def test_what_is_remembered_is_bounded() -> None:
