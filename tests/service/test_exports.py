@@ -17,7 +17,6 @@ import yaml
 
 from service.cli import main
 from storage import migrate
-from storage.exports.files import card_path_of
 from storage.exports.journal import part_path, state_path
 from storage.records import FeedbackRecord
 from storage.store import Store
@@ -115,10 +114,10 @@ def interrupted(command: list[str], path: Path) -> tuple[int, str]:
                 time.sleep(0.005)
             process.send_signal(signal.SIGINT)
             _, err = process.communicate()
-        if process.returncode:
+        if process.returncode == 130 and part_path(path).exists():
             break
-        path.unlink()
-        card_path_of(path).unlink()
+        for left in path.parent.glob(f"{path.name}*"):
+            left.unlink()
     return process.returncode, err
 
 
