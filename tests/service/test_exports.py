@@ -108,6 +108,15 @@ def interrupted(command: list[str], path: Path) -> tuple[int, str]:
 
     On a busy machine it may be done before: then it begins anew.
     """
+    # A build server may run all of this with SIGINT ignored, which a command would inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return _interrupted(command, path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupted(command: list[str], path: Path) -> tuple[int, str]:
     for _ in range(10):
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             while process.poll() is None and not state_path(part_path(path)).exists():
