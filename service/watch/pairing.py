@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from storage.exports.base import ExportOptions
 from storage.exports.run import count_pairs
 from storage.store import Store
 
@@ -19,7 +20,10 @@ class PairMeter(Protocol):
 
 @dataclass
 class Pairing:
-    """Counts as an export of all of it would, which reads every judged reply."""
+    """Counts as an export that keeps near-duplicates would, which reads every judged reply.
+
+    To find near-duplicates costs several times the reading: too much for a look.
+    """
 
     store: Store
     meter: PairMeter
@@ -29,5 +33,5 @@ class Pairing:
 
     async def look(self) -> None:
         """Counts once."""
-        tally = await count_pairs(self.store)
+        tally = await count_pairs(self.store, options=ExportOptions(near_duplicates=None))
         self.meter.pairs(tally.written)
