@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.fakes.answering import until_answering
 from tests.fakes.upstream import Upstream, closed_port_url
 
 ROUNDS = 20
@@ -57,22 +58,12 @@ async def serving(config: Path, url: str) -> AsyncIterator[asyncio.subprocess.Pr
     command = [sys.executable, "-m", "service.cli", "serve", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command)
     try:
-        await asyncio.wait_for(_until_answering(process, url), START_LIMIT_S)
+        await asyncio.wait_for(until_answering(process, url), START_LIMIT_S)
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-async def _until_answering(process: asyncio.subprocess.Process, url: str) -> None:
-    async with aiohttp.ClientSession() as session:
-        while process.returncode is None:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with session.get(f"{url}/healthz"):
-                    return
-            await asyncio.sleep(0.05)
-    raise AssertionError(f"the server ended with code {process.returncode}")
 
 
 async def ask_until_cut(url: str, witness: Witness, *, is_stream: bool) -> None:

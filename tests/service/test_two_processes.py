@@ -17,6 +17,7 @@ import pytest
 
 from storage import migrate
 from storage.store import Store
+from tests.fakes.answering import until_answering
 from tests.fakes.upstream import Upstream, closed_port_url
 from tests.storage.postgres import running_cluster
 
@@ -49,22 +50,12 @@ async def _serving(folder: Path, database_url: str, upstream_url: str) -> AsyncI
     command = [sys.executable, "-m", "service.cli", "serve", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command)
     try:
-        await asyncio.wait_for(_until_answering(process, base), START_LIMIT_S)
+        await asyncio.wait_for(until_answering(process, base), START_LIMIT_S)
         yield base
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         await process.wait()
-
-
-async def _until_answering(process: asyncio.subprocess.Process, base: str) -> None:
-    async with aiohttp.ClientSession() as session:
-        while process.returncode is None:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with session.get(f"{base}/healthz"):
-                    return
-            await asyncio.sleep(0.05)
-    raise AssertionError(f"the server ended with code {process.returncode}")
 
 
 async def _post(
