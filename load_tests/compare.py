@@ -1,6 +1,6 @@
 """How often `fairlead compare` is wrong when one peeks, and how much data it needs.
 
-    python -m load_tests.compare [--runs 200] [--looks 20]
+    python -m load_tests.compare [--runs 200] [--looks 40] [--case NAME]
 
 Each run draws exchanges of two models and asks after every two hundred, up to the first answer.
 Where the candidate is worse by exactly the margin both answers are wrong; where it is equal, the
@@ -100,14 +100,18 @@ def main(arguments: Sequence[str]) -> int:
     """Prints a row for each case; exit code 1 where wrong answers exceed alpha beyond chance."""
     parser = argparse.ArgumentParser(prog="python -m load_tests.compare")
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--looks", type=int, default=20)
+    parser.add_argument("--looks", type=int, default=40)
+    parser.add_argument("--case", choices=[case.name for case in CASES], help="this one alone")
     options = parser.parse_args(arguments)
     table = Table(
         "measure", "margin", "wrong: not worse", "wrong: worse", "equal: not worse", "median", "90%"
     )
-    rng, is_broken = np.random.default_rng(0), False
+    is_broken = False
     most = ALPHA + 2 * np.sqrt(ALPHA * (1 - ALPHA) / options.runs)
-    for case in CASES:
+    for number, case in enumerate(CASES):
+        if options.case not in (None, case.name):
+            continue
+        rng = np.random.default_rng(number)
         at_margin = [run(case, rng, case.margin, options.looks) for _ in range(options.runs)]
         wrong = [np.mean([a == w for a, _ in at_margin]) for w in ("not_worse", "worse")]
         is_broken |= max(wrong) > most

@@ -12,6 +12,7 @@ is evidence against it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,9 +85,9 @@ def compare(
 
 def answer_to(sample: Sample, margin: float, *, alpha: float, worse_alpha: float) -> Answer:
     """The outcome alone."""
-    if _evidence_below(sample, margin) >= -np.log(alpha):
+    if _is_below(sample, margin, alpha):
         return "not_worse"
-    if _evidence_below(_swapped(sample), -margin) >= -np.log(worse_alpha):
+    if _is_below(_swapped(sample), -margin, worse_alpha):
         return "worse"
     return "open"
 
@@ -96,17 +97,32 @@ def _swapped(sample: Sample) -> Sample:
     return Sample(sample.candidate, sample.baseline, sample.is_paired)
 
 
-def _evidence_below(sample: Sample, margin: float) -> float:
-    """Evidence, as a logarithm, that the difference is below the margin."""
+def _is_below(sample: Sample, margin: float, alpha: float) -> bool:
+    """Whether the evidence that the difference is below the margin is enough for alpha."""
     if margin > 1:
-        return float("inf")
+        return True
     if margin <= -1:
-        return 0.0
+        return False
+    enough = -math.log(alpha)
     if sample.is_paired:
         halves = (1 + sample.candidate - sample.baseline) / 2
-        return float(_against_at_least(_Counted.of(halves), np.array([(1 + margin) / 2]))[0])
-    baseline = _Counted.of(1 - sample.baseline)
-    return _least_product(_Counted.of(sample.candidate), baseline, margin)
+        return bool(_against_at_least(_Counted.of(halves), np.array([(1 + margin) / 2])) >= enough)
+    candidate, baseline = _Counted.of(sample.candidate), _Counted.of(1 - sample.baseline)
+    likely = _likely_mean(sample, margin)
+    if _product(candidate, baseline, margin, np.array([likely]))[0] < enough:
+        return False  # as it mostly is: the least cannot be more
+    return _least_product(candidate, baseline, margin) >= enough
+
+
+def _likely_mean(sample: Sample, margin: float) -> float:
+    """The mean of the baseline that fits both arms best if they are the margin apart."""
+    both = np.concatenate([sample.baseline, sample.candidate - margin])
+    return float(np.clip(both.mean(), *_possible(margin)))
+
+
+def _possible(margin: float) -> tuple[float, float]:
+    """The least and the greatest mean that the baseline may have."""
+    return max(0.0, -margin), min(1.0, 1.0 - margin)
 
 
 @dataclass(frozen=True)
@@ -132,6 +148,12 @@ def _against_at_least(counted: _Counted, limits: Array) -> Array:
     return averaged(np.einsum("lvs,v->ls", won, counted.counts))
 
 
+def _product(candidate: _Counted, baseline: _Counted, margin: float, means: Array) -> Array:
+    """Evidence of both arms together at each mean of the baseline, which is mirrored (1 - x)."""
+    ours = _against_at_least(candidate, np.clip(means + margin, 0.0, 1.0))
+    return ours + _against_at_least(baseline, 1.0 - means)
+
+
 def _least_product(candidate: _Counted, baseline: _Counted, margin: float) -> float:
     """The least evidence over all means m that the baseline may have.
 
@@ -139,7 +161,7 @@ def _least_product(candidate: _Counted, baseline: _Counted, margin: float) -> fl
     arm's evidence is taken at the end at which it is smaller, so that no mean is missed; cells
     near the least are looked at again in finer ones.
     """
-    low, high, outside = max(0.0, -margin), min(1.0, 1.0 - margin), np.inf
+    (low, high), outside = _possible(margin), np.inf
     cells = np.zeros(0)
     for _ in range(_PASSES):
         edges = np.linspace(low, high, _CELLS + 1)
@@ -165,7 +187,7 @@ def _border(sample: Sample, difference: float, alpha: float) -> float:
     below, above = max(difference, -1.0), 1.0
     for _ in range(_STEPS):
         middle = (below + above) / 2
-        if _evidence_below(sample, middle) >= -np.log(alpha):
+        if _is_below(sample, middle, alpha):
             above = middle
         else:
             below = middle
