@@ -1,6 +1,6 @@
 """What can be set, with its meaning. Values only: `sources.py` reads them, nothing reads on import.
 
-The README's table is generated from the descriptions here by `settings_table`.
+The table of `service/README.md` is generated from the descriptions here by `settings_table`.
 """
 
 from __future__ import annotations
@@ -811,7 +811,7 @@ _PROMPT_RULE = "policies.NAME.prompt."
 
 
 def settings_table() -> str:
-    """The README's table of settings, in Markdown; rules on prompts are those on replies."""
+    """The table of settings, in Markdown; rules on prompts are those on replies."""
     rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
     for key, field in known_keys():
         if key.startswith(_PROMPT_RULE):

@@ -22,7 +22,7 @@ from typing import Any
 from service.settings import PolicySettings
 from tests.fakes.prompted import GOOD
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = Path(__file__).resolve().parents[2] / "service/dialects/README.md"
 REFUSAL = PolicySettings.model_fields["refusal"].default
 BAD_PROMPT = "A scoundrel asks for a good text."
 

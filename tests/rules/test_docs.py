@@ -1,18 +1,16 @@
-"""The README and the schema tell what the program does."""
+"""The guides and the schema tell what the program does."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
 
 import pytest
 
 from service.app import create_app
 from service.cli import parser
 from service.settings import Settings, settings_table
-
-README = Path(__file__).resolve().parents[2] / "README.md"
+from tests.rules.documents import SERVICE, guides
 
 ROUTES = (
     ("post", "/v1/chat/completions"),
@@ -56,36 +54,36 @@ def _children(found: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
 
 
 def documented() -> set[tuple[str, str]]:
-    """Every `fairlead COMMAND WORD` that stands in the README, `a|b` taken apart."""
-    text = README.read_text(encoding="utf-8").replace("\\|", "|")
+    """Every `fairlead COMMAND WORD` that stands in a guide, `a|b` taken apart."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in guides()).replace("\\|", "|")
     found = re.findall(r"(?<![\w/-])fairlead ([a-z]+)(?: ([a-z|]+))?", text)
     return {(name, word) for name, words in found for word in words.split("|")}
 
 
 def test_the_settings_table_is_the_generated_one() -> None:
-    """What stands between the README's marks is what `settings_table` gives."""
-    text = README.read_text(encoding="utf-8")
+    """What stands between the marks is what `settings_table` gives."""
+    text = SERVICE.read_text(encoding="utf-8")
     _, _, rest = text.partition("<!-- settings:begin -->\n")
     table, mark, _ = rest.partition("<!-- settings:end -->")
 
-    assert mark, "the README lacks its marks"
+    assert mark, "service/README.md lacks its marks"
     assert table.strip() == settings_table().strip(), (
         "put what `python -c 'from service.settings import settings_table as t; print(t())'` "
-        "prints between the README's settings marks"
+        "prints between the settings marks of service/README.md"
     )
 
 
 def test_documented_commands_exist() -> None:
-    """Each command in the README is one of the program's, and so is its action."""
+    """Each command in the guides is one of the program's, and so is its action."""
     known = commands()
 
     for name, word in documented():
-        assert name in known, f"the README names `fairlead {name}`"
-        assert not known[name] or word in known[name], f"the README names `fairlead {name} {word}`"
+        assert name in known, f"the guides name `fairlead {name}`"
+        assert not known[name] or word in known[name], f"the guides name `fairlead {name} {word}`"
 
 
 def test_every_command_is_documented() -> None:
-    """The README names every command, and every action of those that have some."""
+    """The guides name every command, and every action of those that have some."""
     text = documented()
 
     for name, actions in commands().items():
@@ -95,7 +93,7 @@ def test_every_command_is_documented() -> None:
 
 def test_the_table_of_commands_is_whole() -> None:
     """Each command has its row, with all its actions, where the commands are listed."""
-    text = README.read_text(encoding="utf-8").replace("\\|", "|")
+    text = SERVICE.read_text(encoding="utf-8").replace("\\|", "|")
     table = re.findall(r"^\| `fairlead ([a-z]+)(?: ([a-z|]+))?", text, flags=re.MULTILINE)
     listed = {(name, word) for name, words in table for word in words.split("|")}
 
@@ -111,6 +109,18 @@ def test_every_flag_has_a_help_text() -> None:
         for action in one._actions:
             is_group = isinstance(action, argparse._SubParsersAction)
             assert action.help or is_group, (one.prog, action.dest)
+
+
+def test_the_table_of_routes_is_whole() -> None:
+    """Each route of the contract has its row in `service/README.md`, and there are no others."""
+    _, _, rest = SERVICE.read_text(encoding="utf-8").partition("## Routes\n")
+    section = rest.partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]
+    found = re.findall(r"`(GET|POST) (/[^`]*)`", "".join(rows))
+
+    assert "any other `/v1/...`" in section
+    named = {(method.lower(), route) for method, route in found}
+    assert named == set(ROUTES) - {("get", "/v1/{path}")}
 
 
 @pytest.mark.parametrize(("method", "route"), ROUTES)

@@ -1,6 +1,6 @@
 """Wherever a reply can say something bad it is vetoed, wherever it is good it passes as it came.
 
-The cells of the table in the README, one test each; see `tests/wire/base.py`.
+The cells of the table in `service/dialects/README.md`, one test each; see `tests/wire/base.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a test knows of one wire format: where a reply can say something, and who reads it.
 
 One module of this folder for each dialect, with its name and a `WIRE`: the table in the
-README, its tests (`tests/service/test_coverage.py`) and the fuzz tests
+dialects' README, its tests (`tests/service/test_coverage.py`) and the fuzz tests
 (`tests/service/test_fuzz_streams.py`) find it there.
 """
 

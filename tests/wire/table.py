@@ -1,4 +1,4 @@
-"""The coverage tables of the README, from the places that the tests plant bad text in.
+"""The coverage tables of the dialects' README, from the places that tests plant bad text in.
 
 python -m tests.wire.table        # writes them between the README's marks
 """
@@ -14,7 +14,7 @@ from service.dialects import NAMES
 from tests.wire.base import Place, Prompt, Wire
 from tests.wire.rows import PROMPT_ROWS, ROWS
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = Path(__file__).resolve().parents[2] / "service/dialects/README.md"
 BEGIN, END = "<!-- coverage:begin -->\n", "<!-- coverage:end -->"
 MODES = ("plain", "hold", "chase")
 """How a reply comes: plain, or streamed under one of the two ways of streaming."""

@@ -13,7 +13,7 @@ from service.privacy.redact import Names, Redactor
 from tests.service.privacy.examples import HELD_BACK, SEEN, labelled
 from tests.service.privacy.figures import BEGIN, END, counts, table
 
-README = Path(__file__).parents[3] / "README.md"
+README = Path(__file__).parents[3] / "service/privacy/README.md"
 REDACTOR = Redactor()
 CARD = "4111 1111 1111 1111"
 
