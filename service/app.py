@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -12,6 +12,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scorers.errors import ModelError
@@ -19,7 +20,7 @@ from service import dialects
 from service.dialects.base import Dialect
 from service.errors import BadRequest, Conflict, FairleadError, NotFound, StoreUnavailable
 from service.metrics import Metrics
-from service.middleware import BodyLimit, Outermost, error_headers
+from service.middleware import PASSED, UNMATCHED, BodyLimit, Outermost, error_headers
 from service.openapi import describe
 from service.parts import Given, open_state
 from service.policy import PolicyError, ThresholdSource
@@ -126,6 +127,7 @@ def create_app(
     app.front = _front(app, settings, metrics)
     _handle_errors(app, scored)
     describe(app, tuple(scored))
+    metrics.begin({"internal_errors": ((route,) for route in _route_names(scored))})
     return app
 
 
@@ -152,6 +154,12 @@ def _front(app: FastAPI, settings: Settings, metrics: Metrics) -> ASGIApp:
 
 def _proxy(scope: Scope) -> Proxy:
     return state_in(scope).proxy
+
+
+def _route_names(scored: Iterable[str]) -> set[str]:
+    """The labels of routes."""
+    ours = (route for router in ROUTERS for route in router.routes)
+    return {*scored, PASSED, UNMATCHED} | {one.path for one in ours if isinstance(one, Route)}
 
 
 def _version() -> str:

@@ -6,7 +6,8 @@ Where several processes serve, `shared_metrics.py` puts their figures together.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,11 +21,12 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from service.exchange import Verdict
+from service.first_figures import ALL, Labels, answers_beside, ends_beside
 from service.shared_metrics import Shared
 from service.watch_metrics import WatchMetrics
+from storage.errors import RecordRejected, SpoolFull, WriterOverflow
 
 OTHER = "other"
-ALL = "all"
 MAX_LABEL_CHARS = 120
 
 _FAST_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -38,19 +40,28 @@ M = TypeVar("M", Counter, Gauge, Histogram)
 
 
 class Labelled(Generic[M]):
-    """A metric whose children are kept, so that a hot path pays one dictionary look-up."""
+    """A metric whose children are kept, so that a hot path pays one dictionary look-up.
 
-    def __init__(self, metric: M) -> None:
+    `beside` names the children that appear together with a new one, at 0.
+    """
+
+    def __init__(self, metric: M, beside: Callable[..., Iterable[Labels]] = lambda *_: ()) -> None:
         self._metric: M = metric
-        self._children: dict[tuple[str, ...], M] = {}
+        self._beside = beside
+        self._children: dict[Labels, M] = {}
 
     def __call__(self, *labels: str) -> M:
         """The child with these label values, in the order of the label names."""
         child = self._children.get(labels)
         if child is None:
-            child = self._metric.labels(*labels) if labels else self._metric
-            self._children[labels] = child
+            child = self._child(labels)
+            for each in self._beside(*labels):
+                self._child(each)
         return child
+
+    def _child(self, labels: Labels) -> M:
+        child = self._metric.labels(*labels) if labels else self._metric
+        return self._children.setdefault(labels, child)
 
 
 class Models:
@@ -83,8 +94,14 @@ class Models:
             self._known.add(name)
 
 
-def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Labelled[Counter]:
-    return Labelled(Counter(name, text, labels, namespace="fairlead", registry=registry))
+def _counter(
+    registry: CollectorRegistry,
+    name: str,
+    text: str,
+    *labels: str,
+    beside: Callable[..., Iterable[Labels]] = lambda *_: (),
+) -> Labelled[Counter]:
+    return Labelled(Counter(name, text, labels, namespace="fairlead", registry=registry), beside)
 
 
 def _gauge(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Labelled[Gauge]:
@@ -115,6 +132,8 @@ class WriterMetrics:
         self._spooled = _counter(registry, "recorder_spooled", "Records put in the spool.")()
         self._replayed = _counter(registry, "recorder_replayed", "Spooled records stored.")()
         self._failures = _counter(registry, "recorder_failures", "Records lost.", "kind")
+        for error in (RecordRejected, SpoolFull, WriterOverflow):
+            self._failures(error.label)
         self._spool_bytes = _gauge(
             registry, "recorder_spool_bytes", "Bytes of records that wait in the spool."
         )()
@@ -157,6 +176,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.models = Models(max_models, shared)
         self._shared = shared
+        self._by_name: dict[str, Labelled[Any]] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._define_exchanges()
@@ -166,10 +186,12 @@ class Metrics:
         self._gauge("workers", "Worker processes.")().set(1)
 
     def _define_exchanges(self) -> None:
-        self._requests = self._counter("requests", "Requests answered.", "route", "model", "status")
+        self._requests = self._counter(
+            "requests", "Requests answered.", "route", "model", "status", beside=answers_beside
+        )
         self._exchanges = self._counter(
             "exchanges", "Exchanges by the hardest verdict on them.", "policy", "model", "verdict",
-            "status",
+            "status", beside=ends_beside,
         )  # fmt: skip
         self._verdicts = self._counter(
             "verdicts", "Verdicts by rule.", "policy", "side", "scorer", "verdict"
@@ -228,6 +250,12 @@ class Metrics:
         self._provider = self._gauge(
             "execution_provider_info", "The execution provider that runs.", "provider"
         )
+
+    def begin(self, known: Mapping[str, Iterable[Labels]]) -> None:
+        """Shows metrics, by name, at 0 for label values that may come (`first_figures.py`)."""
+        for name, each in known.items():
+            for labels in each:
+                self._by_name[name](*labels)
 
     def request(self, route: str, model: str | None, status: int) -> None:
         """A request was answered; `route` is one of the program's own, never a raw path."""
@@ -350,8 +378,16 @@ class Metrics:
         """The text for `/metrics`, of type `content_type`; of all workers where there are more."""
         return generate_latest(self.registry) if self._shared is None else self._shared.render()
 
-    def _counter(self, name: str, text: str, *labels: str) -> Labelled[Counter]:
-        return _counter(self.registry, name, text, *labels)
+    def _counter(
+        self,
+        name: str,
+        text: str,
+        *labels: str,
+        beside: Callable[..., Iterable[Labels]] = lambda *_: (),
+    ) -> Labelled[Counter]:
+        made = _counter(self.registry, name, text, *labels, beside=beside)
+        self._by_name[name] = made
+        return made
 
     def _gauge(self, name: str, text: str, *labels: str) -> Labelled[Gauge]:
         return _gauge(self.registry, name, text, *labels)
@@ -359,4 +395,6 @@ class Metrics:
     def _histogram(
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str
     ) -> Labelled[Histogram]:
-        return _histogram(self.registry, name, text, buckets, *labels)
+        made = _histogram(self.registry, name, text, buckets, *labels)
+        self._by_name[name] = made
+        return made

@@ -19,7 +19,7 @@ from scorers.catalog import LoadedModel
 from scorers.engine import Engine, EngineLimits
 from scorers.errors import EngineStopped
 from scorers.types import Side, Subject
-from service import added_models
+from service import added_models, dialects, first_figures
 from service.abuse import Guard
 from service.access import Access, is_required
 from service.call import FlowLimits
@@ -120,6 +120,14 @@ async def open_state(
     check_names("scoring.reward", settings.scoring.reward, heads)
     for rule in policies.left_out:
         logger.warning("rule left out", extra={"rule": str(rule)})
+    metrics.begin(
+        first_figures.known(
+            policies=policies.by_name.values(),
+            scorers=heads.scorers,
+            targets=targets(settings),
+            routes=dialects.by_route(),
+        )
+    )
     upstream = Router(
         given.upstream or await _open_upstream(settings, stack),
         targets(settings),

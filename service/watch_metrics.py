@@ -5,7 +5,12 @@ They tell of the store that all workers share, so the newest word of any worker 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
+
+_SENT = ("delivered", "failed", "refused", "gone", "gave_up")
+_ABUSE = ("slowed", "stopped", "crowded")
 
 
 class WatchMetrics:
@@ -42,10 +47,20 @@ class WatchMetrics:
             "abuse", "Requests of users whose prompts are vetoed again and again.", ("action",),
             namespace="fairlead", registry=registry,
         )  # fmt: skip
+        for action in _ABUSE:
+            self._abuse.labels(action)
         self._leader = Gauge(
             "watch_leader", "1 where this process watches for all that share the store.",
             namespace="fairlead", registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
+
+    def begin(self, *, webhooks: Iterable[str], watchers: Iterable[str]) -> None:
+        """Shows the counters of these at 0: a first event is an increase then."""
+        for webhook in webhooks:
+            for status in _SENT:
+                self._alerts.labels(webhook, status)
+        for watcher in watchers:
+            self._failures.labels(watcher)
 
     def drift(self, signal: str, test: str, statistic: float) -> None:
         """A signal was held against its reference window."""

@@ -67,6 +67,10 @@ async def open_watch(
         watchers.append(EngineWatcher(engine, alerts, wanted.scoring.provider))
     if survey is not None:
         watchers.append(DriftWatcher(survey, alerts, meter))
+    meter.begin(
+        webhooks=[webhook.name for webhook in found],
+        watchers=[*(watcher.name for watcher in watchers), "lease", "sender", "abuse"],
+    )
     loop = Loop(store, watchers, meter=meter)
     sender.start()
     stack.push_async_callback(sender.stop)

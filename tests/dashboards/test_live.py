@@ -56,6 +56,7 @@ class Live:
 
     prometheus: Prometheus
     traffic: Traffic
+    metrics: Metrics
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -72,7 +73,7 @@ async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live]:
                 httpx.AsyncClient(base_url=url, timeout=60) as client,
                 watching(url.removeprefix("http://"), folder) as prometheus,
             ):
-                found = Live(prometheus, Traffic(client, TEXTS))
+                found = Live(prometheus, Traffic(client, TEXTS), metrics)
                 await found.traffic.one_round()
                 await asyncio.wait_for(_scraped(found, 2), LIMIT_S)
                 _watch(metrics)
@@ -163,3 +164,14 @@ async def test_every_board_can_be_drawn(live: Live, tmp_path: Path) -> None:
 
     assert {path.stem for path in drawn} == set(reading.boards())
     assert all(path.stat().st_size > 10_000 for path in drawn)
+
+
+async def test_a_first_event_is_an_increase(live: Live) -> None:
+    """One record that is lost raises the alert's figure, although none ever was before."""
+    lost = "sum(increase(fairlead_recorder_failures_total[5m])) > 0"
+    before = await live.prometheus.query(lost)
+    live.metrics.writer.failed(1, "spool_full")
+    await asyncio.wait_for(_scraped(live, 2), LIMIT_S)
+
+    assert before == []
+    assert has_data(await live.prometheus.query(lost))

@@ -119,7 +119,8 @@ async def until_workers(served: Served, count: int) -> None:
 
 def workers_that_counted(folder: Path) -> int:
     """How many workers have answered a chat themselves."""
-    return sum(ROUTE.encode() in path.read_bytes() for path in folder.glob("counter_*.db"))
+    asked = b'"fairlead_requests_total", {"model": "m", "route": "%s"' % ROUTE.encode()
+    return sum(asked in path.read_bytes() for path in folder.glob("counter_*.db"))
 
 
 async def test_counts_of_two_workers_add_up(served: Served) -> None:
@@ -143,6 +144,19 @@ async def test_counts_of_two_workers_add_up(served: Served) -> None:
         count = json.dumps({"route": ROUTE, "stage": "total"})
         assert found["fairlead_overhead_seconds_count" + count] == asked
         assert found["process_resident_memory_bytes{}"] > 0
+
+
+async def test_first_events_of_two_workers_are_increases(served: Served) -> None:
+    """What may come stands at 0 before it does, in the sum of all workers too."""
+    before = await served.scrape()
+    await served.ask("m", rating="down")
+    await served.until_answered(1)
+    after = await served.scrape()
+
+    thumbs = 'fairlead_feedback_total{"rating": "down"}'
+    assert (before[thumbs], after[thumbs]) == (0, 1)
+    veto = {"model": "m", "policy": "default", "status": "vetoed", "verdict": "veto"}
+    assert after["fairlead_exchanges_total" + json.dumps(veto)] == 0
 
 
 async def test_a_killed_workers_counts_stay_and_its_place_is_taken(served: Served) -> None:
