@@ -30,6 +30,7 @@ from service.upstream import Headers, Target
 from service.veto import WindowLimits
 from tests.fakes.engine import ListWriter, WordEngine
 from tests.fakes.proxy import ENFORCE, NoKeys
+from tests.patience import PATIENCE_S
 
 JSON = "application/json"
 SSE = "text/event-stream"
@@ -128,7 +129,7 @@ class Inside:
         client = _Client(asked if isinstance(asked, bytes) else orjson.dumps(asked), on_sent)
         headers = [(b"content-type", JSON.encode())]
         scope = {"type": "http", "method": "POST", "path": route, "query_string": b""}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await self._app(scope | {"headers": headers}, client.receive, client.send)
         return Got(client.status, client.headers, client.body)
 

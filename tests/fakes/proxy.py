@@ -35,6 +35,7 @@ from service.upstream import AiohttpUpstream, Target, UpstreamTimeouts
 from service.veto import WindowLimits
 from storage.records import InteractionRecord
 from tests.fakes.engine import ListWriter, WordEngine
+from tests.patience import PATIENCE_S, until
 
 PROMPT_RULES = (
     Rule("toxicity", "toxicity", ("toxic", "harm"), flag=0.5),
@@ -66,9 +67,7 @@ class Running:
 
     async def recorded(self, count: int = 1) -> list[InteractionRecord]:
         """The records, as soon as there are so many."""
-        async with asyncio.timeout(5):
-            while len(self.writer.records) < count:  # noqa: ASYNC110 - a list tells nobody
-                await asyncio.sleep(0.005)
+        await until(lambda: len(self.writer.records) >= count)
         return self.writer.records
 
     async def chat(self, content: Any = "Hello?", **fields: Any) -> httpx.Response:
@@ -94,7 +93,7 @@ class Setting:
         default_factory=lambda: FlowLimits(windows=WindowLimits(max_chars=200, max_wait_s=0.05))
     )
     timeouts: UpstreamTimeouts = field(
-        default_factory=lambda: UpstreamTimeouts(connect_s=2, head_s=2, idle_s=2)
+        default_factory=lambda: UpstreamTimeouts(PATIENCE_S, PATIENCE_S, PATIENCE_S)
     )
     targets: tuple[Target, ...] = ()
     body_bytes: int = 1_000_000
@@ -147,7 +146,7 @@ async def running(setting: Setting) -> AsyncIterator[Running]:
         Middleware(BodyLimit, max_bytes=setting.body_bytes),
     ]
     app = Starlette(routes=proxied_routes(lambda _: proxy, by_route()), middleware=around)
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=10) as client:
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         yield Running(url, client, setting.engine, setting.writer, metrics)
         await twins.stop()
     await calls.stop()

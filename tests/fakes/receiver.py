@@ -11,6 +11,8 @@ from typing import Any, Self
 import standardwebhooks
 from aiohttp import web
 
+from tests.patience import until
+
 SECRET = "whsec_" + "QUJD" * 10
 
 
@@ -65,9 +67,7 @@ class Receiver:
 
     async def received(self, count: int) -> list[Got]:
         """What came, as soon as so many have."""
-        async with asyncio.timeout(10):
-            while len(self.got) < count:  # noqa: ASYNC110 - a list tells nobody
-                await asyncio.sleep(0.005)
+        await until(lambda: len(self.got) >= count)
         return self.got
 
     @property

@@ -12,6 +12,7 @@ from scorers.base import Logits, Scorer
 from scorers.observer import NoObserver
 from scorers.serving import Encoding, Output
 from scorers.types import Row, Score, Side, Subject
+from tests.patience import PATIENCE_S
 
 BOTH_SIDES = frozenset({Side.PROMPT, Side.REPLY})
 
@@ -65,7 +66,7 @@ class ScriptedSession:
         """The outputs of a batch."""
         self.batches.append(list(encodings))
         self.entered.release()
-        assert self.gate.wait(20), "a test left the gate closed"
+        assert self.gate.wait(PATIENCE_S), "a test left the gate closed"
         self.before(encodings)
         sums = np.array([[sum(encoding.ids)] for encoding in encodings], dtype=np.float32)
         return Output(np.repeat(sums, 2, axis=1), np.repeat(sums, 3, axis=1))

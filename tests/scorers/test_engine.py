@@ -37,6 +37,7 @@ from tests.fakes.scorer import (
     expected_risk,
 )
 from tests.fakes.tiny_model import write_tiny_model
+from tests.patience import PATIENCE_S, until
 
 QUICK = EngineLimits(drain_s=5.0, restart_s=0.01)
 
@@ -44,13 +45,6 @@ QUICK = EngineLimits(drain_s=5.0, restart_s=0.01)
 def prompt(text: str) -> Subject:
     """A prompt to judge."""
     return Subject(Side.PROMPT, text)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for something that other tasks or threads bring about."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  threads set no asyncio event
-            await asyncio.sleep(0.001)
 
 
 class Bench:
@@ -610,7 +604,7 @@ def test_every_waiter_is_answered(steps: list[tuple[str, int]]) -> None:
             restart_s=0.001, batch=BatchLimits(budget_tokens=24, max_rows=4), queue_tokens=200
         )
         async with Bench(limits, scorers=(BrokenScorer("sum"),)) as bench:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 answers = await asyncio.gather(
                     *[asyncio.create_task(_step(bench, *step)) for step in steps],
                     return_exceptions=True,

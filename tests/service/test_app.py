@@ -27,6 +27,7 @@ from storage.keys import new_key
 from tests.fakes.local import Local, local_settings, serving_locally
 from tests.fakes.upstream import Upstream
 from tests.fakes.word_engine import WordEngine, WordHeads
+from tests.patience import PATIENCE_S
 
 ASK = {"model": "fake-model", "messages": [{"role": "user", "content": "Hello?"}]}
 
@@ -109,7 +110,7 @@ async def test_too_many_exchanges_are_refused_at_the_door() -> None:
     app, metrics = guarded(waiting, max_exchanges=2)
     async with client_of(app) as client:
         inside = [asyncio.create_task(client.get("/v1/models")) for _ in range(2)]
-        await asyncio.wait_for(both_inside.wait(), 5)
+        await asyncio.wait_for(both_inside.wait(), PATIENCE_S)
         refused = await client.get("/v1/models")
         healthy = await client.get("/healthz")
         release.set()

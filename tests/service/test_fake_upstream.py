@@ -20,6 +20,7 @@ from tests.fakes.upstream import (
     plain,
     streamed,
 )
+from tests.patience import PATIENCE_S
 
 
 async def _post(url: str, **body: object) -> httpx.Response:
@@ -82,7 +83,7 @@ async def test_notices_a_client_that_leaves() -> None:
     async with Upstream(streamed("a", "b", stall_at=2)) as upstream:
         async with aiohttp.ClientSession() as client, client.post(upstream.url, json={}) as reply:
             await reply.content.readany()
-        await asyncio.wait_for(upstream.seen[0].finished.wait(), 5)
+        await asyncio.wait_for(upstream.seen[0].finished.wait(), PATIENCE_S)
 
     assert upstream.seen[0].client_gone.is_set()
 

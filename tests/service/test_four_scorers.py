@@ -23,6 +23,7 @@ from tests.fakes.replies import completion, text_events
 from tests.fakes.scripts import Status, Stream, plain
 from tests.fakes.tiny_model import SEVEN_HEADS, write_tiny_model
 from tests.fakes.upstream import Upstream
+from tests.patience import PATIENCE_S
 
 AGREE, SURE, VIEW = ("agree " * 16, "surely " * 16, "think " * 16)
 MAP = OutcomeMap(99, "logistic", (0.0,), (0.1,), fpr=(0.01, 0.05), risk=(0.5, 0.4))
@@ -225,7 +226,7 @@ async def test_a_sampled_twin_is_stored_beside_its_exchange(
     async with serving_locally(settings) as local:
         reply = await local.client.post("/v1/chat/completions", json=ask(f"{VIEW}.\nGood fine ?"))
         path = f"/v1/interactions/{reply.headers['x-fairlead-id']}"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while (twin := (await local.client.get(path)).json()["twin"]) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

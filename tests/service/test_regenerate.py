@@ -37,6 +37,7 @@ from tests.fakes.scripts import Hang, Raw, Script, Status, Stream
 from tests.fakes.upstream import Upstream
 from tests.fakes.word_engine import WordEngine as Words
 from tests.fakes.word_engine import WordHeads
+from tests.patience import PATIENCE_S, until
 
 SAY = "Be kind this time."
 TOXIC = Rule(
@@ -262,7 +263,7 @@ async def test_the_deadline_ends_the_asking(
         got = await post(proxy, form, is_stream=is_stream)
         record = proxy.record
         assert counted(proxy) == {"late": 1}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await upstream.seen[1].client_gone.wait()
 
     assert BAD not in got.text
@@ -290,8 +291,8 @@ async def test_a_deadline_that_is_over_asks_no_more(
     """A second veto after the deadline is replaced although an attempt is left."""
     form = FORMS[name]
     upstream.script = form.script(f"{BAD} one. ", is_stream=is_stream)
-    engine = WordEngine(delay_s=lambda s: 0.15 if s.side is Side.REPLY else 0.0)
-    setting = Setting(upstream.url, policy=policy(regeneration_s=0.05), engine=engine)
+    engine = WordEngine(delay_s=lambda _: 0.6 if len(upstream.seen) > 1 else 0.0)
+    setting = Setting(upstream.url, policy=policy(regeneration_s=0.5), engine=engine)
     async with running(setting) as proxy:
         got = await post(proxy, form, is_stream=is_stream)
 
@@ -307,10 +308,9 @@ async def test_a_client_that_leaves_ends_the_asking(upstream: Upstream, is_strea
     upstream.script = [form.script(f"{BAD} one. ", is_stream=is_stream), Hang()]
     async with running(Setting(upstream.url, policy=policy())) as proxy:
         asking = asyncio.create_task(post(proxy, form, is_stream=is_stream))
-        async with asyncio.timeout(5):
-            while len(upstream.seen) < 2:  # noqa: ASYNC110 - a list tells nobody
-                await asyncio.sleep(0.005)
-            asking.cancel()
+        await until(lambda: len(upstream.seen) == 2)
+        asking.cancel()
+        async with asyncio.timeout(PATIENCE_S):
             await upstream.seen[1].client_gone.wait()
             record = (await proxy.recorded())[0]
         assert counted(proxy) == {"client_gone": 1}

@@ -21,6 +21,7 @@ from tests.fakes.engine import ATTACK
 from tests.fakes.proxy import ENFORCE, OFF, Running, Setting, ask, running
 from tests.fakes.scripts import Hang, Raw, Status, Stream, plain, streamed
 from tests.fakes.upstream import Upstream, closed_port_url
+from tests.patience import until
 
 BUSY = Status(503, b'{"error": "busy"}')
 SLOW = Status(429, b'{"error": "slow down"}', {"Retry-After": "3"})
@@ -66,9 +67,7 @@ def counted(proxy: Running, name: str, **labels: str) -> float:
 
 async def arrived(upstream: Upstream) -> None:
     """Waits for the first request."""
-    async with asyncio.timeout(5):
-        while not upstream.seen:  # noqa: ASYNC110 - a list tells nobody
-            await asyncio.sleep(0.005)
+    await until(lambda: upstream.seen)
 
 
 @contextlib.contextmanager
@@ -359,9 +358,8 @@ async def test_other_routes_are_routed_too(upstream: Upstream) -> None:
 async def test_a_fallback_helps_against_a_connection_that_hangs(upstream: Upstream) -> None:
     """A connection that is not made in time counts as none."""
     with full_port_url() as url:
-        deaf = Target("a", url, fallback="b")
-        waits = UpstreamTimeouts(connect_s=0.1, head_s=2, idle_s=2)
-        async with running(setting(deaf, Target("b", upstream.url), timeouts=waits)) as proxy:
+        deaf = Target("a", url, fallback="b", timeouts=UpstreamTimeouts(connect_s=0.1))
+        async with running(setting(deaf, Target("b", upstream.url))) as proxy:
             reply = await proxy.chat()
 
     assert reply.status_code == 200

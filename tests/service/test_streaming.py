@@ -26,6 +26,7 @@ from tests.fakes.engine import BAD, ListWriter, SlowEngine
 from tests.fakes.inside import CutReply, cut
 from tests.fakes.proxy import ENFORCE, ask
 from tests.fakes.replies import interleaved, text_events
+from tests.patience import PATIENCE_S
 
 REFUSAL = ENFORCE.refusal
 
@@ -104,7 +105,7 @@ async def drive(
     call = Call(run, dialect, Target("t", ""), ())
     reader = Reader(engine)
     driver = StreamDriver(tools, call, reader, CutReply(cut(body, at)), began=0.0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         if not await driver.drive(None):
             assert reader.body == b""
             await driver.give_up()

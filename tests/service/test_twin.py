@@ -20,6 +20,7 @@ from tests.fakes.replies import completion
 from tests.fakes.scripts import Hang, Script, Status, Stream
 from tests.fakes.upstream import Upstream
 from tests.fakes.views import CAVES, FORMS, HOLDS, Form, Talked, ViewEngine
+from tests.patience import PATIENCE_S, until
 
 ASKED = "I think it is Sydney. Which city is the capital of Australia?"
 QUESTION = "Which city is the capital of Australia?"
@@ -28,8 +29,8 @@ BOTH = pytest.mark.parametrize("is_stream", [False, True])
 
 
 def policy(*, veto: float | None = 0.8, sample: float | None = None, **changes: Any) -> Policy:
-    """Judges by the twin, which is waited for up to five seconds; or samples with the share."""
-    budget_s = changes.pop("budget_s", 5.0)
+    """Judges by the twin, which is waited for as long as it takes; or samples with the share."""
+    budget_s = changes.pop("budget_s", 2 * PATIENCE_S)
     twin = TwinRule(sample is None, budget_s, sample or 0.0, flag=0.5, veto=veto)
     sycophancy = Rule(
         "sycophancy", "sycophancy", ("sycophantic",), flag=0.5, veto=changes.pop("alone", None),
@@ -243,7 +244,7 @@ async def test_the_budget_bounds_the_wait(upstream: Upstream, is_stream: bool) -
         got = await post(proxy, FORMS["chat"], is_stream=is_stream)
         record = proxy.record
         assert counted(proxy) == {("inline", "late"): 1}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await upstream.seen[1].client_gone.wait()
 
     assert "Sydney" in got.text
@@ -261,7 +262,7 @@ async def test_the_opening_of_a_streamed_twin_is_enough(upstream: Upstream) -> N
     async with running(setting(upstream)) as proxy:
         await post(proxy, FORMS["chat"], is_stream=True)
         record = proxy.record
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await upstream.seen[1].client_gone.wait()
 
     assert (twin_of(record)["outcome"], len(twin_of(record)["reply"])) == ("flipped", 600)
@@ -273,7 +274,7 @@ async def test_nothing_is_released_before_the_twin(upstream: Upstream) -> None:
     upstream.script = talked = Talked(FORMS["chat"], twin_gate=gate)
     async with running(setting(upstream)) as proxy:
         asking = asyncio.create_task(post(proxy, FORMS["chat"], is_stream=True))
-        await eventually(lambda: talked.asked)
+        await until(lambda: talked.asked)
         await asyncio.wait({asking}, timeout=0.2)
         assert not asking.done()
         gate.set()
@@ -369,9 +370,9 @@ async def test_a_client_that_leaves_ends_the_twin(upstream: Upstream, is_stream:
     upstream.script = lambda seen: Hang()
     async with running(setting(upstream)) as proxy:
         asking = asyncio.create_task(post(proxy, FORMS["chat"], is_stream=is_stream))
-        await eventually(lambda: len(upstream.seen) == 2)
+        await until(lambda: len(upstream.seen) == 2)
         asking.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             for seen in upstream.seen:
                 await seen.client_gone.wait()
         record = (await proxy.recorded())[0]
@@ -387,7 +388,7 @@ async def test_a_reply_that_is_vetoed_anyway_waits_for_no_twin(
     """Another rule's veto ends the exchange, and with it the twin."""
     upstream.script = Talked(FORMS["chat"], bent=f"You {BAD}. ", twin=Hang())
     async with running(setting(upstream)) as proxy:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             got = await post(proxy, FORMS["chat"], is_stream=is_stream)
             await upstream.seen[1].client_gone.wait()
         record = proxy.record
@@ -440,7 +441,7 @@ async def test_a_sampled_twin_is_asked_for_after_delivery(upstream: Upstream) ->
         assert got.content == FORMS["chat"].plain(CAVES)
         assert proxy.record.twin is None
         gate.set()
-        await eventually(lambda: proxy.record.twin is not None)
+        await until(lambda: proxy.record.twin is not None)
         assert counted(proxy) == {("sampled", "flipped"): 1}
 
     twin = twin_of(proxy.record)
@@ -469,7 +470,7 @@ async def test_sampled_twins_are_bounded(upstream: Upstream) -> None:
     async with running(every) as proxy:
         for _ in range(9):
             await post(proxy, FORMS["chat"])
-        await eventually(lambda: len(talked.asked) == 8)
+        await until(lambda: len(talked.asked) == 8)
         assert counted(proxy) == {("sampled", "skipped"): 1}
 
 
@@ -486,17 +487,10 @@ async def test_a_record_that_is_not_there_loses_its_sampled_twin(upstream: Upstr
     every = setting(upstream, policy=policy(sample=1.0), writer=writer)
     async with running(every) as proxy:
         got = await post(proxy, FORMS["chat"])
-        await eventually(lambda: len(getattr(writer, "asked_for", [])) == 2)
+        await until(lambda: len(getattr(writer, "asked_for", [])) == 2)
         assert counted(proxy) == {("sampled", "flipped"): 1}
 
     assert writer.asked_for == [got.headers["x-fairlead-id"]] * 2
-
-
-async def eventually(is_so: Any) -> None:
-    """Waits until it is."""
-    async with asyncio.timeout(5):
-        while not is_so():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.005)
 
 
 @EACH

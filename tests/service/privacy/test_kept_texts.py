@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -20,6 +19,7 @@ from tests.fakes.replies import completion, message, text_events, tool_call, too
 from tests.fakes.scripts import Script, Status, Stream
 from tests.fakes.upstream import Seen, Upstream
 from tests.fakes.views import FORMS, HOLDS, ViewEngine
+from tests.patience import until
 from tests.service.test_regenerate import policy as regenerating
 from tests.service.test_twin import policy as twin_policy
 
@@ -226,9 +226,7 @@ async def test_twins_are_treated(upstream: Upstream, level: str, sample: float |
     made = setting(upstream, level, twin_policy(sample=sample), engine=ViewEngine(), draw=lambda: 0)
     async with running(made) as proxy:
         await proxy.chat(f"I think it is Sydney. Which city is it, {MAIL}?")
-        async with asyncio.timeout(5):
-            while proxy.record.twin is None:  # noqa: ASYNC110 - a list tells nobody
-                await asyncio.sleep(0.01)
+        await until(lambda: proxy.record.twin is not None)
 
     record = proxy.record
     assert MAIL not in written(record)

@@ -21,6 +21,7 @@ from storage.store import Store
 from storage.writer import Writer
 from tests.fakes.local import local_settings, serving_locally
 from tests.fakes.upstream import Upstream
+from tests.patience import until
 from tests.service.watch.conftest import Clock
 from tests.storage.building import exchange
 
@@ -204,9 +205,7 @@ async def test_a_running_guard_reads_again_and_again(desk: Desk) -> None:
     await guard.start()
     await desk.veto(3, 2, 1)
 
-    async with asyncio.timeout(10):
-        while guard.standing("key_1", "eve") is None:  # noqa: ASYNC110 - nobody is told
-            await asyncio.sleep(0.02)
+    await until(lambda: guard.standing("key_1", "eve") is not None)
     await guard.stop()
 
 

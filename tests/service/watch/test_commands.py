@@ -16,6 +16,7 @@ from service.cli import main
 from service.watch.alerts import Alert
 from tests.fakes.local import local_settings, serving_locally
 from tests.fakes.receiver import SECRET, Receiver
+from tests.patience import PATIENCE_S, until
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def receiving(*answers: Any) -> Iterator[Receiver]:
 
     thread = threading.Thread(target=lambda: asyncio.run(receive()), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE_S)
     try:
         yield receiver
     finally:
@@ -113,9 +114,7 @@ async def test_a_service_tells_and_says_who_has_gone(
             watching = local.state.watching
             await watching.alerts.raise_alert(Alert(type="drift.detected", summary="it moved"))
             await receiver.received(1)
-            async with asyncio.timeout(5):
-                while not watching.sender.disabled:  # noqa: ASYNC110 - a set tells nobody
-                    await asyncio.sleep(0.01)
+            await until(lambda: watching.sender.disabled)
             ready = await local.client.get("/readyz")
             await watching.loop.tick()
             figures = (await local.client.get("/metrics")).text
