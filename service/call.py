@@ -130,13 +130,19 @@ async def send(upstream: Upstream, call: Call, *, body: bytes | None = None) -> 
 
 
 async def send_beside(
-    upstream: Upstream, call: Call, *, body: bytes | None = None, number: int = BESIDE
+    upstream: Upstream,
+    call: Call,
+    *,
+    body: bytes | None = None,
+    number: int = BESIDE,
+    is_traced: bool = True,
 ) -> UpstreamReply:
     """The same for a reply that the client does not get.
 
     A changed request is another one: it goes without the client's `idempotency-key`.
     """
-    ask, headers, trace = call.run.ask, call.headers, call.run.trace
+    ask, headers = call.run.ask, call.headers
+    trace = call.run.trace if is_traced else None
     if body is not None:
         headers = [(k, v) for k, v in headers if k.lower() != "idempotency-key"]
 

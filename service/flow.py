@@ -4,7 +4,7 @@
 scored, renders the verdict through the dialect, records, and answers the client.
 `plain.py` takes a plain reply to its end; `streaming.py` a stream, over the decisions
 of `veto.py`; `regenerate.py` asks again for one that was vetoed; `twin.py` asks the same
-beside it without the user's view.
+beside it without the user's view, and `watch/stance_probe.py` behind it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from typing import Protocol
 
 from scorers.types import Side
 from service.attachments import unread
@@ -42,6 +43,14 @@ from service.twin import Twins
 from service.upstream import Upstream, UpstreamReply
 
 
+class Probing(Protocol):
+    """Whoever may ask the upstream again behind an exchange; `watch.stance_probe` does."""
+
+    def offer(self, call: Call) -> None:
+        """An exchange has ended."""
+        ...
+
+
 class Flow:
     """Runs exchanges. One for the whole service; an exchange's own state is its `Run`."""
 
@@ -55,6 +64,7 @@ class Flow:
         twins: Twins,
         limits: FlowLimits | None = None,
         tracing: Tracing | None = None,
+        probe: Probing | None = None,
     ) -> None:
         self.judge = judge
         self.upstream = upstream
@@ -63,6 +73,7 @@ class Flow:
         self.twins = twins
         self.limits = limits or FlowLimits()
         self.tracing = tracing
+        self.probe = probe
 
     async def run(self, call: Call, client: Client) -> None:
         """Runs one exchange to its end; every end is recorded once.
@@ -86,6 +97,8 @@ class Flow:
             if prompt is not None:
                 prompt.cancel()
             self.twins.end(call)
+            if self.probe is not None:
+                self.probe.offer(call)
             self._finish(run)
             if run.trace is not None:
                 run.trace.end(run)

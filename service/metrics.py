@@ -23,6 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from service.exchange import Verdict
 from service.first_figures import ALL, Labels, answers_beside, ends_beside
 from service.shared_metrics import Shared
+from service.stance_metrics import StanceMetrics
 from service.watch_metrics import WatchMetrics
 from storage.errors import RecordRejected, SpoolFull, WriterOverflow
 
@@ -167,7 +168,7 @@ class WriterMetrics:
 class Metrics:
     """The proxy's figures; it is the engine's observer and the flow's meter.
 
-    `watch` takes those of what watches the traffic.
+    `watch` takes those of what watches the traffic, `stance` those of stance probes.
     """
 
     content_type = CONTENT_TYPE_LATEST
@@ -183,6 +184,9 @@ class Metrics:
         self._define_scoring()
         self._writer = WriterMetrics(self.registry)
         self.watch = WatchMetrics(self.registry)
+        self.stance = StanceMetrics(
+            self.registry, lambda model: self.models.label(model, may_add=False)
+        )
         self._gauge("workers", "Worker processes.")().set(1)
 
     def _define_exchanges(self) -> None:

@@ -361,13 +361,18 @@ def _refuse_twins_that_cannot_be(
         raise PolicyError(
             f"{where}.{key}: only `reply.{SYCOPHANCY}` compares a reply with its twin; take it out"
         )
-    served = {head for spec in source.scorers.values() for head in spec.heads}
-    lacking = [h for h, at in _TWIN_NEEDS if h not in served or not source.has(h, at)]
+    lacking = lacking_for_twins(source)
     if lacking:
         raise PolicyError(
             f"{where}.{key}: a twin needs the head {' and '.join(f'`{h}`' for h in lacking)}, "
             f"which {source.model} lacks; {way}, or load a model that has it"
         )
+
+
+def lacking_for_twins(source: ThresholdSource) -> list[str]:
+    """Heads that the model lacks, of those that read views and compare two answers."""
+    served = {head for spec in source.scorers.values() for head in spec.heads}
+    return [h for h, at in _TWIN_NEEDS if h not in served or not source.has(h, at)]
 
 
 def check_names(where: str, names: Iterable[str], source: ThresholdSource) -> None:

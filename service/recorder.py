@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
@@ -54,6 +54,10 @@ class RecordWriter(Protocol):
 
     async def add_twin(self, ident: str, twin: dict[str, Any]) -> bool:
         """Puts a twin beside a record; False where it is not stored so far."""
+        ...
+
+    async def add_stance_probe(self, ident: str, probe: dict[str, Any]) -> bool:
+        """The same with what a stance probe found."""
         ...
 
 
@@ -261,16 +265,31 @@ class Recorder:
 
     async def add_twin(self, run: Run, twin: dict[str, Any]) -> None:
         """Puts a twin beside a record that was kept; one that finds none is logged as lost."""
-        ident, twin = run.id, self._keeper.twin(twin, run.policy.text, run.names)
-        try:
-            if await self._writer.add_twin(ident, twin):
-                return
-            await asyncio.sleep(LATER_S)
-            error = "" if await self._writer.add_twin(ident, twin) else "no_record"
-        except StorageError as failure:
-            error = type(failure).__name__
-        if error:
-            _log.error("twin lost", extra={"id": ident, "error": error})
+        twin = self._keeper.twin(twin, run.policy.text, run.names)
+        await _beside(self._writer.add_twin, run.id, twin, name="twin")
+
+    async def add_stance_probe(self, run: Run, probe: dict[str, Any]) -> None:
+        """The same with what a stance probe found."""
+        probe = self._keeper.stance_probe(probe, run.policy.text, run.names)
+        await _beside(self._writer.add_stance_probe, run.id, probe, name="stance probe")
+
+
+async def _beside(
+    add: Callable[[str, dict[str, Any]], Awaitable[bool]],
+    ident: str,
+    told: dict[str, Any],
+    *,
+    name: str,
+) -> None:
+    try:
+        if await add(ident, told):
+            return
+        await asyncio.sleep(LATER_S)
+        error = "" if await add(ident, told) else "no_record"
+    except StorageError as failure:
+        error = type(failure).__name__
+    if error:
+        _log.error("not put beside its record", extra={"id": ident, "part": name, "error": error})
 
 
 def _delivered_chars(run: Run) -> int:

@@ -10,6 +10,7 @@ from typing import Literal
 from scorers.builtin.twin import EVEN
 from scorers.sentences import sentences
 from service.dialects.twin import LastWords
+from service.reverse import reversed_view
 
 IMPARTIAL = "Answer without regard to any opinion that the user has stated."
 """What the upstream is told where a message is nothing but a view."""
@@ -63,6 +64,19 @@ class Restated:
         return "\n".join(text for text in self.texts if text)
 
 
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A message with its views turned round: the opposite views, and all its texts."""
+
+    views: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def prompt(self) -> str:
+        """What the upstream is asked in the message's place, as one text."""
+        return "\n".join(text for text in self.texts if text)
+
+
 def sentences_of(said: LastWords) -> list[Sentence]:
     """The sentences to be read for a view."""
     found = [
@@ -95,6 +109,22 @@ def restated(
     if len(left.prompt.split()) >= _FEWEST_WORDS:
         return left
     return replace(left, kind="earlier" if said.before else "instructed", texts=said.texts)
+
+
+def turned_round(
+    said: LastWords, found: Sequence[Sentence], chances: Sequence[float]
+) -> Turned | None:
+    """The message with each view's opposite in its place; None where one has none that is sure."""
+    texts, views = list(said.texts), list[str]()
+    stating = [s for c, s in zip(chances, found, strict=True) if c >= EVEN]
+    for sentence in sorted(stating, key=lambda s: -s.start):
+        opposite = reversed_view(sentence.said)
+        if opposite is None:
+            return None
+        text = texts[sentence.text]
+        texts[sentence.text] = text[: sentence.start] + opposite + text[sentence.stop :]
+        views.append(opposite)
+    return Turned(tuple(views), tuple(texts)) if stating else None
 
 
 def _without(texts: Sequence[str], dropped: Sequence[Sentence]) -> tuple[str, ...]:

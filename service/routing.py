@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
@@ -60,6 +62,7 @@ class Router:
         self._meter = meter
         self._patience_s = patience_s
         self._sleep = sleep
+        self._spares: dict[str, _Lent] = {}
         self._places = {
             target.name: asyncio.Semaphore(target.max_concurrency)
             for target in targets
@@ -99,6 +102,31 @@ class Router:
             raise UpstreamTimeout(
                 f"the upstream {target.name} did not answer in time, tried again or not"
             ) from error
+
+    @asynccontextmanager
+    async def spare(self, target: Target) -> AsyncIterator[Upstream]:
+        """A place at the target that nobody needs, for one call that can wait.
+
+        What is sent there is sent once. Raises `Overloaded` where there is no such place, or as
+        soon as a request finds none free: the call ends, and the request takes its place.
+        """
+        places = self._places.get(target.name)
+        if places is None:
+            yield self._upstream
+            return
+        if places.locked() or target.name in self._spares:
+            raise Overloaded(f"the upstream {target.name} is busy")
+        await places.acquire()
+        lent = self._spares[target.name] = _Lent(asyncio.timeout(None))
+        try:
+            async with lent.time:
+                yield self._upstream
+        except TimeoutError as error:
+            raise Overloaded(f"the upstream {target.name} has become busy") from error
+        finally:
+            self._spares.pop(target.name, None)
+            places.release()
+            lent.is_back.set()
 
     async def _with_fallback(
         self, target: Target, once: Callable[[Target], Awaitable[UpstreamReply]]
@@ -160,6 +188,9 @@ class Router:
             raise
 
     async def _enter(self, target: Target, places: asyncio.Semaphore) -> None:
+        if places.locked() and (lent := self._spares.pop(target.name, None)) is not None:
+            lent.time.reschedule(0.0)
+            await lent.is_back.wait()
         try:
             async with asyncio.timeout(target.queue_s):
                 await places.acquire()
@@ -169,6 +200,14 @@ class Router:
                 f"the upstream {target.name} is busy: {target.max_concurrency} requests are in "
                 "flight; try again later"
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Lent:
+    """A place that is wanted back as soon as somebody needs one."""
+
+    time: asyncio.Timeout
+    is_back: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class _PlacedReply:

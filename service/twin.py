@@ -9,26 +9,34 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scorers.builtin.faithfulness import Faithfulness
 from scorers.builtin.sycophancy import SYCOPHANTIC
-from scorers.builtin.twin import EVEN, FLIP, OPENING_CHARS, Gaps, comparison, opening_end
-from scorers.errors import ScorerError
-from scorers.types import Score, Side, Subject
-from service.call import Call, FlowLimits, Meter, is_answer, send_beside
-from service.errors import FairleadError, UpstreamError
-from service.exchange import CONTENT, Outcome, Status
+from scorers.builtin.twin import EVEN, FLIP, Gaps, opening_end
+from scorers.types import Score
+from service.beside import (
+    Answer,
+    NoAnswer,
+    compared,
+    passes,
+    read_answer,
+    soon,
+    stated,
+    states_view,
+    whole_choices,
+)
+from service.call import Call, FlowLimits, Meter, send_beside
+from service.errors import FairleadError
+from service.exchange import Status
 from service.judge import ScoringEngine
 from service.opening import Openings
-from service.policy import SYCOPHANCY, TwinRule
+from service.policy import TwinRule
 from service.prompt import PromptTask
-from service.recorder import VIEW, Recorder, Run
-from service.restate import IMPARTIAL, Restated, restated, sentences_of
-from service.sse import Splitter
-from service.upstream import Upstream, UpstreamReply
+from service.recorder import Recorder
+from service.restate import IMPARTIAL, Restated
+from service.upstream import Upstream
 from service.veto import Window
 
 MOST_SAMPLED = 8
@@ -36,9 +44,6 @@ MOST_SAMPLED = 8
 
 SAMPLED_S = 120.0
 """How long one of those may take."""
-
-_WHOLE = frozenset({"stop", "end_turn", "stop_sequence", "completed"})
-"""What the three formats call the end of a text that says all it was to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +55,6 @@ class TwinTools:
     recorder: Recorder
     meter: Meter
     limits: FlowLimits
-
-
-class NoTwin(Exception):
-    """There is no twin to compare with: what came of it, and why."""
-
-    def __init__(self, outcome: str, code: str) -> None:
-        super().__init__(code)
-        self.outcome = outcome
-        self.code = code
 
 
 class Twin:
@@ -75,7 +71,7 @@ class Twin:
         self._reply: str | None = None
         self._is_whole = False
         self._has_passed: bool | None = None
-        self._missing: NoTwin | None = None
+        self._missing: NoAnswer | None = None
         self._until: dict[int, float] = {}
         self._openings: dict[int, Openings] = {}
         self._gaps: dict[str, Gaps] = {}
@@ -145,7 +141,7 @@ class Twin:
             if text is None or twin is None:
                 return score
             return await self._compared(score, window.choice, text, twin)
-        except NoTwin as missing:
+        except NoAnswer as missing:
             self._missing = missing
             return score
 
@@ -171,12 +167,12 @@ class Twin:
             opening.cancel()
 
     async def _in_time(self) -> str | None:
-        """The twin's text; `NoTwin` where it is not there in time."""
+        """The twin's text; `NoAnswer` where it is not there in time."""
         assert self._task is not None
         await asyncio.wait({self._task}, timeout=self._left_s())
         if not self._task.done():
             self._task.cancel()
-            raise NoTwin("late", "twin_late")
+            raise NoAnswer("late", "twin_late")
         return self._told()
 
     def _told(self) -> str | None:
@@ -193,38 +189,25 @@ class Twin:
         assert self._plan is not None
         if text not in self._gaps:
             question = self._plan.prompt if self._plan.kind == "asked" else ""
-            held = comparison(text, twin, views=self._plan.views, question=question)
-            scores = await self._scores(held.subjects, Faithfulness.name)
-            self._gaps[text] = held.gaps([found.risk for found in scores])
+            self._gaps[text] = await compared(
+                self._tools.engine,
+                text,
+                twin,
+                views=self._plan.views,
+                question=question,
+                deadline=soon(self._run.policy.deadline_s),
+            )
         gaps = self._gaps[text]
         flip = gaps.flip(score.heads.get(SYCOPHANTIC, 0.0))
         key = (self._run.number, choice)
         self._flips[key] = max(self._flips.get(key, (flip, gaps)), (flip, gaps), key=lambda f: f[0])
         if flip >= EVEN and self._is_whole and self._has_passed is None:
-            self._has_passed = await self._passes(choice, twin)
+            # Where that is not known in time the twin is no better than the reply that flipped.
+            left_s = min(self._run.policy.deadline_s, self._left_s())
+            self._has_passed = await passes(
+                self._tools.engine, self._run, choice, twin, deadline=soon(left_s)
+            )
         return replace(score, risk=flip, heads={**score.heads, FLIP: flip})
-
-    async def _passes(self, choice: int, twin: str) -> bool | None:
-        """Whether the policy allows what the twin says, as a reply to what was asked.
-
-        None where that is not known in time. It is then no better than the reply that flipped.
-        """
-        run, question = self._run, self._run.ask.question(choice)
-        subject = Subject(
-            Side.REPLY,
-            twin,
-            prompt=question.prompt,
-            context=question.context,
-            served=run.ask.model,
-        )
-        deadline = time.monotonic() + min(run.policy.deadline_s, self._left_s())
-        wanted = run.policy.scorers(Side.REPLY)
-        try:
-            scores = await self._tools.engine.score(subject, scorers=wanted, deadline=deadline)
-        except ScorerError:
-            return None
-        verdict = run.policy.judge(Side.REPLY, scores)
-        return verdict.outcome is Outcome.ALLOW and verdict.failure is None
 
     async def _ask(self, prompt: PromptTask) -> str | None:
         try:
@@ -234,84 +217,40 @@ class Twin:
                 return None
             self._has_view = True
             self._reply = await self._answer()
-        except NoTwin as missing:
+        except NoAnswer as missing:
             self._missing = missing
         except FairleadError as error:
-            self._missing = NoTwin("failed", error.code)
+            self._missing = NoAnswer("failed", error.code)
         return self._reply
 
     async def _answer(self) -> str:
-        """What the model says by itself; raises `NoTwin` or what goes wrong on the way."""
+        """What the model says by itself; raises `NoAnswer` or what goes wrong on the way."""
         call, ask = self._call, self._run.ask
-        said = call.dialect.last_words(ask)
-        if said is None:
-            raise NoTwin("impossible", "no_last_words")
-        found = sentences_of(said)
-        scores = await self._scores([Subject(Side.PROMPT, s.said) for s in found], SYCOPHANCY)
-        self._plan = restated(said, found, [score.heads.get(VIEW, 0.0) for score in scores])
-        if self._plan is None:
-            raise NoTwin("impossible", "no_view_sentence")
+        deadline = soon(self._run.policy.deadline_s)
+        found = await stated(self._tools.engine, call, deadline=deadline)
+        self._plan = found.without
         if self._plan.kind == "earlier":
             self._is_whole = True
-            return said.before
+            return found.said.before
         instruction = IMPARTIAL if self._plan.kind == "instructed" else ""
         body = call.dialect.restated(ask, self._plan.texts, instruction=instruction)
-        text = await self._upstream_says(body)
-        if not text.strip():
-            raise NoTwin("failed", "no_text")
-        return text
+        answer = await self._upstream_says(body)
+        self._is_whole = answer.is_whole
+        if not answer.text.strip():
+            raise NoAnswer("failed", "no_text")
+        return answer.text
 
-    async def _scores(self, subjects: Sequence[Subject], scorer: str) -> list[Score]:
-        deadline = time.monotonic() + self._run.policy.deadline_s
-        engine, scores = self._tools.engine, []
-        try:
-            for found in await engine.score_each(subjects, scorers={scorer}, deadline=deadline):
-                if isinstance(found, ScorerError):
-                    raise found
-                scores.append(found[scorer])
-        except ScorerError as error:
-            raise NoTwin("failed", f"scorer_{error.kind}") from error
-        return scores
-
-    async def _upstream_says(self, body: bytes) -> str:
+    async def _upstream_says(self, body: bytes) -> Answer:
         ask, began = self._run.ask, time.monotonic()
         try:
             reply = await send_beside(self._tools.upstream, self._call, body=body)
             try:
-                return await self._read(reply)
+                limits = self._tools.limits
+                return await read_answer(reply, self._call.dialect, ask, limits=limits)
             finally:
                 reply.close()
         finally:
             self._tools.meter.upstream(ask.route, ask.model, time.monotonic() - began)
-
-    async def _read(self, reply: UpstreamReply) -> str:
-        """A plain answer's text, or what a streamed one opens with."""
-        if not is_answer(reply):
-            raise UpstreamError(f"the upstream answered a twin with {reply.status}")
-        if reply.content_type == "text/event-stream":
-            return await self._read_opening(reply)
-        body = await reply.read(self._tools.limits.reply_bytes)
-        choices = self._call.dialect.reply(body).choices
-        if not choices:
-            return ""
-        self._is_whole = choices[0].finish_reason in _WHOLE
-        return choices[0].channels.get(CONTENT, "")
-
-    async def _read_opening(self, reply: UpstreamReply) -> str:
-        dialect = self._call.dialect.stream(self._run.ask)
-        splitter = Splitter(self._tools.limits.event_bytes)
-        text = ""
-        async for chunk in reply.chunks():
-            for raw in splitter.feed(chunk):
-                event = dialect.read(raw.raw, raw.data)
-                if event.error is not None:
-                    raise UpstreamError("the upstream sent an error in the place of a twin")
-                text += "".join(d.text for d in event.deltas if d.channel == CONTENT)
-                self._is_whole |= any(reason in _WHOLE for _, reason in event.finished)
-                if len(text) >= OPENING_CHARS or event.is_done:
-                    self._is_whole &= len(text) <= OPENING_CHARS
-                    return text[:OPENING_CHARS]
-        return text
 
 
 class Twins:
@@ -364,26 +303,10 @@ class Twins:
         twin = Twin(self._tools, call, replace(rule, budget_s=SAMPLED_S), is_inline=False)
         twin.begin(None)
         try:
-            for window, score in _whole_choices(run):
+            for window, score in whole_choices(run.windows):
                 await twin.joined(score, window)
             told = twin.told()
         finally:
             twin.end()
         if told is not None:
             await self._tools.recorder.add_twin(run, told)
-
-
-def states_view(run: Run) -> bool:
-    """Whether the prompt likely states a view of its user's."""
-    return run.view is not None and run.view >= EVEN
-
-
-def _whole_choices(run: Run) -> list[tuple[Window, Score]]:
-    """Each choice's text as far as it was scored, with its highest sycophancy."""
-    found: dict[int, tuple[Window, Score]] = {}
-    for window, verdict in run.windows:
-        score = verdict.scores.get(SYCOPHANCY)
-        if window.group == CONTENT and score is not None and score.risk is not None:
-            _, worst = found.get(window.choice, (window, score))
-            found[window.choice] = window, max(worst, score, key=lambda s: s.risk or 0.0)
-    return list(found.values())

@@ -26,7 +26,15 @@ _IDS_AT_ONCE = 2_000
 ERASED = ("interactions", "scores", "responses", "tags", "feedback", "comparisons", "idempotency")
 """The tables that may hold something of a person; each is emptied of it."""
 
-NOBODY = ("api_keys", "alerts", "alert_deliveries", "alert_receivers", "leases", "audit")
+NOBODY = (
+    "api_keys",
+    "alerts",
+    "alert_deliveries",
+    "alert_receivers",
+    "leases",
+    "audit",
+    "stance_spending",
+)
 """The tables that hold nothing of a person, or only a keyed hash (`audit`)."""
 
 _exchanges, _said, _compared = tables.interactions, tables.feedback, tables.comparisons

@@ -84,6 +84,13 @@ class InteractionRecord:
     `choices` has `index`, `departs`, `gained` and `flip`. A twin that `is_whole` was read to its
     end; of a reply that flipped, `has_passed` says whether the policy would have allowed the twin
     in its place (None: not known). None where there was none.
+
+    `stance_probe` is what came of asking the upstream again behind the delivery, with the view
+    taken out and turned round: `{"verdict", "choice", "kind", "views", "stated", "neutral",
+    "reversed", "not_reversed", "requests", "tokens"}`. The verdict is `held`, `caved` or
+    `undecided`; `stated` and `reversed` have `departs`, `gained` and `flip` against `neutral`,
+    whose `prompt`, `reply`, `is_whole` and `has_passed` are as a twin's; `not_reversed` says why
+    nothing was asked with the view turned round. None where it was not probed.
     """
 
     id: str
@@ -114,6 +121,7 @@ class InteractionRecord:
     timings: Json = None
     attempts: Json = None
     twin: Json = None
+    stance_probe: Json = None
     scores: tuple[ScoreRecord, ...] = ()
 
 

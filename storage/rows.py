@@ -59,7 +59,14 @@ def _insert_or_ignore(table: Table, dialect: Dialect) -> str:
 def encode(record: InteractionRecord) -> InteractionRows:
     """The rows of `record`; RecordRejected when part of it cannot be stored."""
     ident = record.id
-    longs = (record.request, record.context, record.choices, record.attempts, record.twin)
+    longs = (
+        record.request,
+        record.context,
+        record.choices,
+        record.attempts,
+        record.twin,
+        record.stance_probe,
+    )
     texts = tuple(map(_json, longs))
     return InteractionRows(
         interaction=_interaction_row(record, texts),
@@ -79,7 +86,7 @@ def _json(value: Json) -> str | None:
 
 
 def _interaction_row(record: InteractionRecord, longs: tuple[str | None, ...]) -> Row:
-    request, context, choices, attempts, twin = longs
+    request, context, choices, attempts, twin, stance_probe = longs
     return (
         record.id,
         record.created_us,
@@ -109,6 +116,7 @@ def _interaction_row(record: InteractionRecord, longs: tuple[str | None, ...]) -
         _json(record.timings),
         attempts,
         twin,
+        stance_probe,
     )
 
 

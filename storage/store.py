@@ -21,6 +21,7 @@ from storage.repositories.idempotency import Idempotency
 from storage.repositories.interactions import Interactions
 from storage.repositories.keys import Keys
 from storage.repositories.leases import Leases
+from storage.repositories.spending import Spending
 from storage.repositories.tallies import Tallies
 from storage.repositories.watched import Watched
 
@@ -41,6 +42,7 @@ class UnitOfWork:
     audit: Audit
     tallies: Tallies
     abuse: Abuse
+    spending: Spending
 
     @classmethod
     def over(cls, connection: AsyncConnection) -> UnitOfWork:
@@ -57,6 +59,7 @@ class UnitOfWork:
             Audit,
             Tallies,
             Abuse,
+            Spending,
         )
         return cls(connection, *(part(connection) for part in parts))  # type: ignore[arg-type]
 

@@ -82,6 +82,7 @@ interactions = Table(
     _json("timings"),
     _json("attempts"),
     _json("twin"),
+    _json("stance_probe"),
     Index(None, "created_us", "id"),
     Index(None, "prompt_hash", "created_us"),
     Index(None, "model", "created_us"),
@@ -326,3 +327,14 @@ for _table in (feedback, comparisons):
         sqlite_where=_table.c.key_id.is_not(None),
         postgresql_where=_table.c.key_id.is_not(None),
     )
+
+# What stance probes cost, one row for each probe: no text, and nobody's.
+stance_spending = Table(
+    "stance_spending",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Index(None, "created_us"),
+)

@@ -178,6 +178,11 @@ class Writer:
         async with self._store.writing() as unit:
             return await unit.interactions.add_twin(ident, twin)
 
+    async def add_stance_probe(self, ident: str, probe: Json) -> bool:
+        """The same with what a stance probe found."""
+        async with self._store.writing() as unit:
+            return await unit.interactions.add_stance_probe(ident, probe)
+
     async def flush(self) -> None:
         """Return when everything put so far is in the store or the spool, or was refused."""
         while self.pending_records and self._task and not self._task.done():

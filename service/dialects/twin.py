@@ -10,9 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.dialects.body import encode, request_object
+
 Body = dict[str, Any]
 
 _TEXTS = frozenset({"text", "input_text", "output_text"})
+_STREAMED = frozenset({"stream", "stream_options"})
 _NOT_AGAIN = frozenset({"store", "web_search_options", "background", "best_of"})
 
 
@@ -52,6 +55,12 @@ def once(asked: Body) -> Body:
     if made.get("tools"):
         made["tool_choice"] = "none"
     return made
+
+
+def plain(body: bytes) -> bytes:
+    """The request for a reply in one piece."""
+    asked = request_object(body)
+    return encode({name: asked[name] for name in asked if name not in _STREAMED})
 
 
 def _users(messages: Sequence[Any]) -> list[int]:

@@ -37,6 +37,10 @@ class TextKeeper:
         """A twin that comes after its record."""
         return twin if level == "keep" else _twin(twin, self._treatment(level, names))
 
+    def stance_probe(self, probe: dict[str, Any], level: TextLevel, names: Names) -> dict[str, Any]:
+        """What a stance probe found, which comes after its record."""
+        return probe if level == "keep" else _stance_probe(probe, self._treatment(level, names))
+
     def said(self, text: str, *levels: TextLevel) -> str:
         """What was said of one or several replies, treated as the hardest treated of them was."""
         level: TextLevel = max(levels, key=LEVELS.index)
@@ -68,6 +72,7 @@ def _treated(
         choices=_choices(record.choices, treatment),
         attempts=_attempts(record.attempts, treatment),
         twin=record.twin and _twin(record.twin, treatment),
+        stance_probe=record.stance_probe and _stance_probe(record.stance_probe, treatment),
         scores=tuple(_score(score, treatment) for score in record.scores),
     )
 
@@ -126,12 +131,28 @@ def _attempts(attempts: Json, treatment: Treatment) -> Json:
 
 
 def _twin(twin: Mapping[str, Json], treatment: Treatment) -> dict[str, Json]:
-    told = {
-        name: None if twin.get(name) is None else treatment.text(twin[name])
+    return {**_answered(twin, treatment), "views": _views(twin, treatment)}
+
+
+def _stance_probe(probe: Mapping[str, Json], treatment: Treatment) -> dict[str, Json]:
+    asked = {
+        name: probe.get(name) and _answered(probe[name], treatment)
+        for name in ("neutral", "reversed")
+    }
+    return {**probe, "views": _views(probe, treatment), **asked}
+
+
+def _answered(told: Mapping[str, Json], treatment: Treatment) -> dict[str, Json]:
+    texts = {
+        name: None if told.get(name) is None else treatment.text(told[name])
         for name in ("prompt", "reply")
     }
-    views = [treatment.text(view) for view in twin.get("views") or ()]
-    return {**twin, "views": [view for view in views if view is not None], **told}
+    return {**told, **texts}
+
+
+def _views(told: Mapping[str, Json], treatment: Treatment) -> list[str]:
+    views = [treatment.text(view) for view in told.get("views") or ()]
+    return [view for view in views if view is not None]
 
 
 def _score(score: ScoreRecord, treatment: Treatment) -> ScoreRecord:

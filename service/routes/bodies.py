@@ -299,6 +299,9 @@ class InteractionView(BaseModel):
     twin: dict[str, Any] | None = Field(
         description="What the upstream answered without the view that the prompt states."
     )
+    stance_probe: dict[str, Any] | None = Field(
+        description="What the upstream answered with the user's view taken out and turned round."
+    )
     scores: list[ScoreView]
     feedback: list[FeedbackView] | None = Field(
         default=None, description="The newest of each rater; only where one exchange is asked for."

@@ -22,6 +22,7 @@ from service.settings.policies import (
 )
 from service.settings.record import Privacy, Retention
 from service.settings.scoring import Labelling, Scoring
+from service.settings.stance import StanceProbeSettings
 from service.settings.table import known_keys, section_in, settings_table
 from service.settings.telling import Logs, TelemetrySettings
 from service.settings.watch import CalibrationSettings, DriftSettings, ScorerHealth, VetoRate, Watch
@@ -50,6 +51,7 @@ __all__ = [
     "Scoring",
     "Section",
     "Settings",
+    "StanceProbeSettings",
     "TelemetrySettings",
     "Threshold",
     "Timeouts",

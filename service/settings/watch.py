@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from service.settings.base import Section, on_or_off
+from service.settings.stance import StanceProbeSettings
 
 
 class DriftSettings(Section):
@@ -143,4 +144,8 @@ class Watch(Section):
     calibration: CalibrationSettings = Field(
         default_factory=CalibrationSettings,
         description="How the certainty of served models is watched.",
+    )
+    stance_probe: StanceProbeSettings = Field(
+        default_factory=StanceProbeSettings,
+        description="How the upstream is asked again about prompts that state a view.",
     )

@@ -242,6 +242,24 @@ def flips(group: PromptGroup, dropped: Counter[str]) -> Iterator[tuple[Reply, Me
                     yield *found, choice["flip"]
 
 
+def cavings(group: PromptGroup, dropped: Counter[str]) -> Iterator[tuple[Reply, Message, float]]:
+    """The same for each reply that a stance probe found to have given in.
+
+    Chosen is what the model said with the view taken out.
+    """
+    ratings = latest_ratings(group)
+    for record in group.interactions.values():
+        told = record.stance_probe or {}
+        flip = (told.get("stated") or {}).get("flip", 0.0)
+        if flip >= _FLIPPED:
+            key = (record.id, told["choice"])
+            found = _flip(record, key, told["neutral"], ratings.get(key, {}))
+            if isinstance(found, str):
+                dropped[found] += 1
+            else:
+                yield *found, flip
+
+
 def _flip(
     record: InteractionRecord,
     key: ReplyKey,

@@ -18,6 +18,7 @@ from storage.exports.judgement import (
     RatedReply,
     Reply,
     ReplyKey,
+    cavings,
     flips,
     latest_corrections,
     preferences,
@@ -31,7 +32,8 @@ from storage.exports.settling import Fate, Statement, settle
 PAIRS_PER_PROMPT = 64
 REGENERATIONS = "regenerations"
 TWINS = "twins"
-UNJUDGED = {REGENERATIONS: "attempts", TWINS: "twin"}
+STANCE_PROBE = "stance_probe"
+UNJUDGED = {REGENERATIONS: "attempts", TWINS: "twin", STANCE_PROBE: "stance_probe"}
 """Sources that need no person, with the column of exchanges in which they stand."""
 WEAK = "weak"
 LABEL_SOURCES = ("thumbs", "unpaired", WEAK)
@@ -85,6 +87,11 @@ def _from_twins(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
         yield _Draft(flipped, twin, flipped.message, margin, (flipped.key[0],))
 
 
+def _from_stance_probes(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
+    for caved, neutral, margin in cavings(group, dropped):
+        yield _Draft(caved, neutral, caved.message, margin, (caved.key[0],))
+
+
 def _from_weak(group: PromptGroup, dropped: Counter[str]) -> Iterator[_Draft]:
     """Pairs of which at least one side is judged by labelling functions alone."""
     weak = weakly_rated(group, dropped)
@@ -103,6 +110,7 @@ PAIR_SOURCES: dict[str, Callable[[PromptGroup, Counter[str]], Iterator[_Draft]]]
     "thumbs": _from_thumbs,
     REGENERATIONS: _from_regenerations,
     TWINS: _from_twins,
+    STANCE_PROBE: _from_stance_probes,
     WEAK: _from_weak,
 }
 

@@ -129,7 +129,8 @@ async def prompt_groups(
     """Every prompt with a judged reply, in order of its hash; those `after` a hash alone.
 
     Also those with something in the columns `beside`: `attempts` (a reply took the place of
-    another) and `twin`, which only the scorers may have judged; and those with a reply in `weak`.
+    another), `twin` and `stance_probe`, which only the scorers may have judged; and those with a
+    reply in `weak`.
 
     Of a prompt with more than `REPLIES_PER_PROMPT` judged exchanges the newest are taken and the
     rest counted.
@@ -177,7 +178,7 @@ def with_weak(group: PromptGroup, weak: Mapping[ReplyKey, float]) -> PromptGroup
     kept = {
         record.id: record
         for record in group.interactions.values()
-        if record.id in judged or record.attempts or record.twin
+        if record.id in judged or record.attempts or record.twin or record.stance_probe
     }
     return replace(group, interactions=kept, weak=labels)
 

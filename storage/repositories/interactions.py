@@ -169,8 +169,15 @@ class Interactions:
 
     async def add_twin(self, ident: str, twin: Json) -> bool:
         """Puts a twin beside an exchange that is stored without one; whether it was there."""
-        query = update(_table).where(_table.c.id == short(ident), _table.c.twin.is_(null()))
-        found = await self._connection.execute(query.values(twin=twin))
+        return await self._add_beside(ident, "twin", twin)
+
+    async def add_stance_probe(self, ident: str, probe: Json) -> bool:
+        """The same with what a stance probe found."""
+        return await self._add_beside(ident, "stance_probe", probe)
+
+    async def _add_beside(self, ident: str, column: str, value: Json) -> bool:
+        query = update(_table).where(_table.c.id == short(ident), _table.c[column].is_(null()))
+        found = await self._connection.execute(query.values({column: value}))
         return bool(found.rowcount)
 
     async def _load(

@@ -35,7 +35,11 @@ _FIGURES = (
     "prompt_hash",
     "timings",
     "twin",
+    "stance_probe",
 )
+
+
+_COMPARED = ("stance_probe", "twin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,8 @@ class WatchedExchange:
     """What is watched of one exchange.
 
     `risks` are those given, by side and scorer as `reply.toxicity`, of the riskiest choice.
-    `is_flip` says whether the reply departed from its twin's, None where nobody compared them.
+    `is_flip` says whether the reply gave in to its user's view: what a stance probe decided, else
+    whether it departed from its twin's. None where nobody compared them.
     `prompt` (the newest of its user's) and `reply` (of the first choice) are None where they were
     not asked for or are no longer there.
     """
@@ -191,11 +196,11 @@ def _tagged(tag: str) -> Select[Any]:
 
 
 def _exchange(row: Mapping[Any, Any], risks: dict[str, float]) -> WatchedExchange:
-    fields: dict[str, Any] = {name: row[name] for name in _FIGURES if name != "twin"}
+    fields: dict[str, Any] = {name: row[name] for name in _FIGURES if name not in _COMPARED}
     fields["timings"] = row["timings"] if isinstance(row["timings"], dict) else {}
     if "choices" in row and is_readable(level_in(row["request"])):
         fields |= {"prompt": _prompt(row["request"]), "reply": _reply(row["choices"])}
-    return WatchedExchange(**fields, risks=risks, is_flip=_is_flip(row["twin"]))
+    return WatchedExchange(**fields, risks=risks, is_flip=_is_flip(row))
 
 
 def _prompt(request: Json) -> str | None:
@@ -214,7 +219,11 @@ def _reply(choices: Json) -> str | None:
     return message.get("refusal") or written_text(message.get("content")) or None
 
 
-def _is_flip(twin: Json) -> bool | None:
+def _is_flip(row: Mapping[Any, Any]) -> bool | None:
+    probe, twin = (row[name] for name in _COMPARED)
+    verdict = probe.get("verdict") if isinstance(probe, dict) else None
+    if verdict in ("caved", "held"):
+        return bool(verdict == "caved")
     choices = twin.get("choices") if isinstance(twin, dict) else None
     flips = [choice.get("flip") for choice in choices or () if isinstance(choice, dict)]
     known = [flip for flip in flips if flip is not None]

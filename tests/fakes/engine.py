@@ -143,6 +143,14 @@ class ListWriter:
                 return True
         return False
 
+    async def add_stance_probe(self, ident: str, probe: dict[str, Any]) -> bool:
+        """Puts what a stance probe found beside a record, if it is there."""
+        for at, record in enumerate(self.records):
+            if record.id == ident:
+                self.records[at] = replace(record, stance_probe=probe)
+                return True
+        return False
+
     async def recall(self, reply_id: str, caller: Caller) -> InteractionRecord | None:
         """The newest record of a reply."""
         found = (r for r in self.records[::-1] if reply_id in r.response_ids)
