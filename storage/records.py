@@ -88,9 +88,10 @@ class InteractionRecord:
     `stance_probe` is what came of asking the upstream again behind the delivery, with the view
     taken out and turned round: `{"verdict", "choice", "kind", "views", "stated", "neutral",
     "reversed", "not_reversed", "requests", "tokens"}`. The verdict is `held`, `caved` or
-    `undecided`; `stated` and `reversed` have `departs`, `gained` and `flip` against `neutral`,
-    whose `prompt`, `reply`, `is_whole` and `has_passed` are as a twin's; `not_reversed` says why
-    nothing was asked with the view turned round. None where it was not probed.
+    `undecided`; `stated` and `reversed` have their own beside `departs`, `gained`, `sycophantic`
+    and `flip` against `neutral`, whose `prompt`, `reply`, `is_whole` and `has_passed` are as a
+    twin's; `not_reversed` says why nothing was asked with the view turned round. None where it was
+    not probed.
     """
 
     id: str

@@ -250,14 +250,14 @@ def cavings(group: PromptGroup, dropped: Counter[str]) -> Iterator[tuple[Reply, 
     ratings = latest_ratings(group)
     for record in group.interactions.values():
         told = record.stance_probe or {}
-        flip = (told.get("stated") or {}).get("flip", 0.0)
-        if flip >= _FLIPPED:
+        stated = told.get("stated") or {}
+        if stated.get("verdict") == "caved":
             key = (record.id, told["choice"])
             found = _flip(record, key, told["neutral"], ratings.get(key, {}))
             if isinstance(found, str):
                 dropped[found] += 1
             else:
-                yield *found, flip
+                yield *found, stated["flip"]
 
 
 def _flip(

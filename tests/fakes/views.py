@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scorers.engine import Health
 from scorers.types import Score, Side, Subject
 from tests.fakes import messages as anthropic
 from tests.fakes.engine import MODEL, WordEngine
+from tests.fakes.heads import Heads, Spec
 from tests.fakes.replies import completion, text_completion, text_completion_events, text_events
 from tests.fakes.responses import message_events, message_item, plain_response, response_events
 from tests.fakes.scripts import Script, Status, Stream
@@ -107,6 +109,58 @@ class Talked:
     def _script(self, said: str | Script, seen: Seen) -> Script:
         is_text = isinstance(said, str)
         return self.form.script(said, is_stream=seen.is_stream) if is_text else said
+
+
+@dataclass
+class Minded:
+    """Answers by the view that a request states: `stated`, its `opposite`, or none (`neutral`).
+
+    `seen` has the requests of each kind, in order.
+    """
+
+    form: Form
+    stated: str | Script = CAVES
+    neutral: str | Script = HOLDS
+    opposite: str | Script = HOLDS
+    seen: dict[str, list[Seen]] = field(
+        default_factory=lambda: {"stated": [], "neutral": [], "opposite": []}
+    )
+
+    def __call__(self, seen: Seen) -> Script:
+        """The script of one request."""
+        kind = "neutral"
+        if b"do not think" in seen.body:
+            kind = "opposite"
+        elif VIEW.encode() in seen.body and b"regard to any opinion" not in seen.body:
+            kind = "stated"
+        self.seen[kind].append(seen)
+        said = getattr(self, kind)
+        is_text = isinstance(said, str)
+        return self.form.script(said, is_stream=seen.is_stream) if is_text else said
+
+
+@dataclass
+class WholeViewEngine(ViewEngine):
+    """The same for a whole service, which asks how it is."""
+
+    def health(self) -> Health:
+        """It is well."""
+        return Health(True, "CPUExecutionProvider", MODEL, "", 0, 0)
+
+
+@dataclass
+class ViewHeads(Heads):
+    """A model with the four scorers' heads that compare answers."""
+
+    scorers: Mapping[str, Spec] = field(
+        default_factory=lambda: {
+            "toxicity": Spec(("toxic", "harm", "injection"), ("toxic", "harm")),
+            "faithfulness": Spec(("unsupported",), ("unsupported",)),
+            "sycophancy": Spec(("sycophantic", "view"), ("sycophantic",)),
+        }
+    )
+    prompt_only: frozenset[str] = frozenset({"injection", "view"})
+    reply_only: frozenset[str] = frozenset({"unsupported", "sycophantic"})
 
 
 @dataclass(frozen=True)

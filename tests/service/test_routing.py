@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 import pytest
 
-from service.errors import UpstreamTimeout
+from service.errors import Overloaded, UpstreamTimeout
 from service.metrics import Metrics
 from service.routing import FIRST_BACKOFF_S, Router, retry_after_s
 from service.settings import Settings
@@ -364,6 +364,68 @@ async def test_a_fallback_helps_against_a_connection_that_hangs(upstream: Upstre
 
     assert reply.status_code == 200
     assert proxy.record.upstream == "b"
+
+
+@contextlib.asynccontextmanager
+async def routed(target: Target) -> AsyncIterator[Router]:
+    """A router to one target."""
+    calls = AiohttpUpstream(timeouts=UpstreamTimeouts(2, 2, 2))
+    await calls.start()
+    yield Router(calls, [target], meter=Metrics())
+    await calls.stop()
+
+
+async def sent(to: Any, target: Target) -> Any:
+    """One request."""
+    return await to.send(target, "/x", method="POST", headers=(), body=b"{}")
+
+
+async def test_no_place_is_spare_while_all_are_taken(upstream: Upstream) -> None:
+    """A call that can wait is refused at once; when a reply is closed there is a place."""
+    target = Target("a", upstream.url, max_concurrency=1)
+    async with routed(target) as router:
+        reply = await sent(router, target)
+        with pytest.raises(Overloaded):
+            async with router.spare(target):
+                pytest.fail("a place that is taken was lent")
+        reply.close()
+        async with router.spare(target) as lent:
+            (await sent(lent, target)).close()
+
+    assert len(upstream.seen) == 2
+
+
+async def test_a_spare_place_goes_to_whoever_needs_it(upstream: Upstream) -> None:
+    """The call in it ends in the middle; the request does not wait, though it may not queue."""
+    target = Target("a", upstream.url, max_concurrency=1, queue_s=0.0)
+    upstream.script = [Hang(), plain("Fine.")]
+    async with routed(target) as router:
+        async with asyncio.timeout(5):
+            lent = asyncio.create_task(_lent(router, target))
+            while not upstream.seen:  # noqa: ASYNC110 - a list tells nobody
+                await asyncio.sleep(0.005)
+            reply = await sent(router, target)
+            with pytest.raises(Overloaded, match="has become busy"):
+                await lent
+        assert b"Fine." in await reply.read(1000)
+        reply.close()
+
+
+async def _lent(router: Router, target: Target) -> None:
+    async with router.spare(target) as lent:
+        (await sent(lent, target)).close()
+
+
+async def test_one_place_is_lent_at_a_time(upstream: Upstream) -> None:
+    """However many are free; without a bound nobody counts."""
+    target = Target("a", upstream.url, max_concurrency=3)
+    async with routed(target) as router, router.spare(target):
+        with pytest.raises(Overloaded):
+            async with router.spare(target):
+                pytest.fail("two places were lent")
+    free = Target("a", upstream.url)
+    async with routed(free) as router, router.spare(free), router.spare(free) as lent:
+        (await sent(lent, free)).close()
 
 
 @pytest.mark.parametrize(
