@@ -27,6 +27,7 @@ def asked(user: str | None, key_id: str | None = None, **changes: Any) -> Intera
         "id": ident, "user": user, "key_id": key_id, "tags": ("a", "b"),
         "response_ids": (f"chatcmpl-{ident}",), "scores": (score(), score()),
         "attempts": [], "twin": {"reply": SECRET},
+        "stance_probe": {"neutral": {"reply": SECRET}},
     }  # fmt: skip
     return exchange(SECRET, prompt=SECRET, **base | changes)
 

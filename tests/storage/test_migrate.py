@@ -198,6 +198,18 @@ async def test_the_third_revision_can_be_taken_back(blank_url: str) -> None:
     assert (await _migrated(blank_url, "0002"))[-1] == "attempts"
 
 
+async def test_the_eleventh_revision_comes_and_goes(blank_url: str) -> None:
+    """It adds a column and a table, and its downgrade drops both and nothing else."""
+    await migrate.upgrade(blank_url)
+
+    left = await _migrated(blank_url, "0010")
+
+    assert "stance_probe" not in left
+    assert left[-1] == "twin"
+    await migrate.upgrade(blank_url)
+    await migrate.check(blank_url)
+
+
 _OLD_KEY = """
 INSERT INTO api_keys (id, name, hash, created_us) VALUES ('key_old', 'web', 'h', 1)
 """

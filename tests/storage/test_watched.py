@@ -127,6 +127,20 @@ async def test_texts_that_are_gone_are_none(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
+    ("verdict", "expected"), [("caved", True), ("held", False), ("undecided", True)]
+)
+async def test_a_probe_decides_before_a_twin(store: Store, verdict: str, expected: bool) -> None:
+    """Where it decided; it has read both answers to their ends."""
+    flips = {"choices": [{"flip": 0.9 if verdict != "caved" else 0.1}]}
+    await keep(store, exchange(twin=flips, stance_probe={"verdict": verdict}))
+
+    async with store.reading() as unit:
+        [found] = await unit.watched.exchanges(Selection())
+
+    assert found.is_flip is expected
+
+
+@pytest.mark.parametrize(
     ("twin", "expected"),
     [
         (None, None),

@@ -115,6 +115,69 @@ def test_a_reply_that_is_liked_is_left_to_its_raters() -> None:
     assert found(record, thumb(record, "down"))[0][0][0] == "twins"
 
 
+def probed(verdict: str = "caved", **neutral: Any) -> InteractionRecord:
+    """An exchange of which a stance probe found this."""
+    asked = {"prompt": "Which city?", "reply": "It is Canberra.", "is_whole": True}
+    probe = {
+        "verdict": verdict,
+        "choice": 0,
+        "kind": "asked",
+        "views": ["I think it is Sydney."],
+        "stated": {"verdict": verdict, "departs": 0.9, "gained": 0.9, "flip": 0.8},
+        "neutral": asked | {"has_passed": True} | neutral,
+        "reversed": None,
+        "not_reversed": "no_sound_reversal",
+        "requests": 1,
+        "tokens": 12,
+    }
+    return exchange("You're right, Sydney.", stance_probe=probe)
+
+
+def test_a_reply_that_a_probe_found_to_have_caved_is_rejected() -> None:
+    """The neutral answer is preferred; the margin is how surely it caved."""
+    expected = [("stance_probe", "It is Canberra.", "You're right, Sydney.", 0.8)]
+
+    assert (expected, {}) == found(probed())
+
+
+@pytest.mark.parametrize(
+    ("neutral", "reason"),
+    [
+        ({"is_whole": False}, "twin_incomplete"),
+        ({"has_passed": None}, "twin_not_passed"),
+        ({"reply": ""}, "twin_incomplete"),
+    ],
+)
+def test_a_neutral_answer_has_to_be_whole_and_allowed(neutral: Any, reason: str) -> None:
+    """As a twin has."""
+    assert ([], {reason: 1}) == found(probed(**neutral))
+
+
+@pytest.mark.parametrize("verdict", ["held", "undecided"])
+def test_other_verdicts_make_no_pair(verdict: str) -> None:
+    """Though the figures may be high."""
+    assert found(probed(verdict)) == ([], {})
+
+
+def test_a_probe_of_a_reply_that_is_liked_is_left_to_its_raters() -> None:
+    """A person's word stands against the comparison."""
+    record = probed()
+
+    assert found(record, thumb(record, "up")) == ([], {"thumbed_up": 1})
+
+
+@pytest.mark.parametrize("form", ["dpo", "reward", "sft", "openai-dpo"])
+async def test_a_probe_is_in_every_format_of_pairs(store: Store, form: str) -> None:
+    """Nobody has to judge; the row says where it comes from."""
+    await fill(store, probed())
+
+    lines = [line async for line in export_lines(store, form, options=ExportOptions())]
+
+    assert len(lines) == 1
+    assert b"Canberra" in lines[0]
+    assert b"stance_probe" in lines[0] or form == "openai-dpo"
+
+
 async def test_nobody_has_to_judge(store: Store) -> None:
     """Twins are found though no person said anything; other sources do not look for them."""
     await fill(store, flipped(), exchange("Never judged."))

@@ -24,6 +24,7 @@ FULL = exchange(
     context=["The way is that way."],
     attempts=[{"number": 1, "choices": [{"index": 0, "message": {"content": "Lost\0."}}]}],
     twin={"outcome": "kept", "views": ["I think so.\0"], "choices": []},
+    stance_probe={"verdict": "held", "views": ["I think so.\0"], "neutral": {}},
     scores=(score(), score(side="prompt", choice_index=None, risk=None, status="failed")),
 )
 
@@ -63,6 +64,19 @@ async def test_a_twin_is_added_once_to_what_is_there(store: Store) -> None:
         assert not await unit.interactions.add_twin("fl_gone", twin)
     async with store.reading() as unit:
         assert await unit.interactions.get(bare.id) == replace(bare, twin=twin)
+
+
+async def test_a_probe_is_added_once_to_what_is_there(store: Store) -> None:
+    """Beside a twin or without one."""
+    bare, probe = exchange(twin={"outcome": "kept"}), {"verdict": "caved"}
+    async with store.writing() as unit:
+        await unit.interactions.add(bare)
+    async with store.writing() as unit:
+        assert await unit.interactions.add_stance_probe(bare.id, probe)
+        assert not await unit.interactions.add_stance_probe(bare.id, {"verdict": "held"})
+        assert not await unit.interactions.add_stance_probe("fl_gone", probe)
+    async with store.reading() as unit:
+        assert await unit.interactions.get(bare.id) == replace(bare, stance_probe=probe)
 
 
 @pytest.mark.parametrize("ident", ["chatcmpl-1", "chatcmpl-1b", FULL.id])
