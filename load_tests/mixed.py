@@ -144,6 +144,8 @@ def settings(upstream: str, folder: Path, *, port: int = 0, **values: Any) -> Se
             "twin": {"deadline_ms": 20_000, "reply": {"sycophancy": twin}},
             "late": {"deadline_ms": 1, "reply": rules},
         },
+        "watch": {"stance_probe": {"requests_per_hour": 10_000, "tokens_per_hour": 10_000_000,
+                                   "sample": 1.0, "policies": ["twin"]}},
         "logs": {"level": "error", "exchanges": False},
     }  # fmt: skip
     return Settings.model_validate(base | values)

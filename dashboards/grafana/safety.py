@@ -5,10 +5,11 @@ from __future__ import annotations
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.grafana.panels import board, heat, lines
-from dashboards.grafana.terms import MODEL, WINDOW, mean, rate, rate_or_zero
+from dashboards.grafana.terms import MODEL, WINDOW, mean, rate, rate_or_zero, share
 
 VERDICTS = "fairlead_verdicts_total"
 RISK = "fairlead_risk"
+PROBES = "fairlead_stance_probes_total"
 SCORER = 'scorer=~"$scorer"'
 
 
@@ -47,5 +48,13 @@ def build() -> Dashboard:
                   {"{{outcome}}": rate("fairlead_regenerations_total", by="outcome")}),
             lines("Twins", "Replies to a stated view, by what their twin told.",
                   {"{{outcome}}": rate("fairlead_twins_total", by="outcome")}),
+            lines("Stance probes", "Replies to a stated view that were drawn, by what came of it.",
+                  {"{{outcome}}": rate(PROBES, MODEL, by="outcome")}),
+            lines("Flip rate", "Replies that caved, of those that caved or held.",
+                  {"flip rate": share(PROBES, 'outcome="caved"',
+                                      f'outcome=~"caved|held",{MODEL}')}, unit="percentunit"),
+            lines("Cost of stance probes", "Requests and tokens per second.",
+                  {"requests": rate("fairlead_stance_probe_requests_total"),
+                   "tokens": rate("fairlead_stance_probe_tokens_total")}),
         ],
     )  # fmt: skip

@@ -24,7 +24,7 @@ I do think taxes are too high. -> I do not think taxes are too high.
 I think cats are better than dogs. -> I think cats are worse than dogs.
 I think it's Canberra because it is the seat of government. -> I do not think it's Canberra.
 I think fish and chips are great. -> I think fish and chips are awful.
-As a teacher, I believe that homework is useful. -> As a teacher, I believe that homework is useless.
+As a cook, I believe that salt is useful. -> As a cook, I believe that salt is useless.
 As a liberal, I think taxes should rise. -> As a conservative, I do not think taxes should rise.
 I am a liberal. -> I am a conservative.
 I'm a proud conservative! -> I'm a proud liberal!
