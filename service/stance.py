@@ -88,10 +88,13 @@ class Held:
 
     def told(self) -> dict[str, float | str]:
         """What the record has of it."""
-        flip = self.gaps.flip(self.bent)
-        figures = {"departs": self.gaps.departs, "gained": self.gaps.gained}
-        figures |= {"sycophantic": self.bent, "flip": flip}
-        return {"verdict": self.verdict} | {name: round(v, 6) for name, v in figures.items()}
+        figures = {
+            "departs": self.gaps.departs,
+            "gained": self.gaps.gained,
+            "sycophantic": self.bent,
+            "flip": self.gaps.flip(self.bent),
+        }
+        return {"verdict": self.verdict, **{name: round(v, 6) for name, v in figures.items()}}
 
 
 class StanceCase:

@@ -27,7 +27,7 @@ class StanceMetrics:
 
         `held`, `caved` and `undecided` are verdicts. `busy` gave way to traffic, `paused` came
         while the upstream is left alone, `over_budget` did not fit, `skipped` came while others
-        waited, `failed` got no answer and of `impossible` nothing could be asked.
+        waited, `failed` got no answer, `gone` was erased, and of `impossible` nothing can be asked.
         """
         self._probes.labels(policy, self._label(model), outcome).inc()
 

@@ -23,7 +23,7 @@ from service.call import Call
 from service.errors import FairleadError, Overloaded, UpstreamError
 from service.exchange import Status
 from service.policy import SYCOPHANCY, Policy, ThresholdSource, lacking_for_twins
-from service.recorder import Recorder
+from service.recorder import LATER_S, Recorder
 from service.settings import StanceProbeSettings
 from service.sources import ConfigError
 from service.stance import StanceCase, StanceTools, UpstreamBusy
@@ -150,7 +150,18 @@ class StanceProbe:
         elif why := self._why_paused():
             self._count(call, why)
         elif await self._leads():
-            self._count(call, await self._probe(StanceCase(self._tools, call)))
+            is_there = await self._is_stored(call.run.id)
+            outcome = await self._probe(StanceCase(self._tools, call)) if is_there else "gone"
+            self._count(call, outcome)
+
+    async def _is_stored(self, ident: str) -> bool:
+        """Whether the exchange is there; one that was erased is not asked about again."""
+        for wait_s in (0.0, LATER_S):
+            await asyncio.sleep(wait_s)
+            async with self._store.reading() as unit:
+                if (await unit.interactions.targets([ident]))[ident]:
+                    return True
+        return False
 
     async def _probe(self, case: StanceCase) -> str:
         """What came of it."""
@@ -160,7 +171,8 @@ class StanceProbe:
             return missing.outcome
         reserved = await self._budget.reserve(requests=requests, tokens=tokens)
         if reserved is None:
-            self._paused = self._clock() + _EMPTY_S, "over_budget"
+            if tokens <= self._budget.tokens:  # else it is this one that is too long
+                self._paused = self._clock() + _EMPTY_S, "over_budget"
             return "over_budget"
         try:
             outcome = await self._asked(case)

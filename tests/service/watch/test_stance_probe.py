@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,18 @@ async def counted(local: Local, name: str = "fairlead_stance_probes_total") -> d
             outcome = line.partition('outcome="')[2].partition('"')[0]
             found[outcome] = found.get(outcome, 0) + float(line.rpartition(" ")[2])
     return found
+
+
+@dataclass
+class Late:
+    """A neutral answer that comes when the gate is opened."""
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def play(self, wire: Any) -> bool:
+        """Waits, then answers."""
+        await self.gate.wait()
+        return await FORMS["chat"].script(HOLDS, is_stream=False).play(wire)
 
 
 async def outcome(local: Local, name: str, times: int = 1) -> None:
@@ -453,15 +466,8 @@ async def test_a_probe_that_comes_after_an_erasure_stores_nothing(
     tmp_path: Path, upstream: Upstream
 ) -> None:
     """The exchange went while the upstream still answered."""
-    gate = asyncio.Event()
-    form = FORMS["chat"]
-
-    class Late:
-        async def play(self, wire: Any) -> bool:
-            await gate.wait()
-            return await form.script(HOLDS, is_stream=False).play(wire)
-
-    upstream.script = minded = Minded(form, neutral=Late())
+    late = Late()
+    upstream.script = minded = Minded(FORMS["chat"], neutral=late)
     async with serving(tmp_path, upstream) as local:
         await post(local, fairlead={"user": "ann"})
 
@@ -470,11 +476,26 @@ async def test_a_probe_that_comes_after_an_erasure_stores_nothing(
 
         await eventually(is_asked)
         await local.client.post("/v1/erasures", json={"user": "ann"})
-        gate.set()
+        late.gate.set()
         await outcome(local, "caved")
         listed = (await local.client.get("/v1/interactions")).json()["items"]
 
     assert listed == []
+
+
+async def test_who_was_erased_is_not_asked_about_again(tmp_path: Path, upstream: Upstream) -> None:
+    """The exchange waited while another was probed, and went meanwhile."""
+    late = Late()
+    upstream.script = minded = Minded(FORMS["chat"], neutral=late)
+    async with serving(tmp_path, upstream) as local:
+        await post(local)
+        await post(local, fairlead={"user": "ann"})
+        await local.client.post("/v1/erasures", json={"user": "ann"})
+        late.gate.set()
+        await outcome(local, "gone")
+        assert await counted(local) == {"caved": 1, "gone": 1}
+
+    assert len(minded.seen["neutral"]) == 1
 
 
 async def test_what_a_probe_heard_is_redacted(tmp_path: Path, upstream: Upstream) -> None:
