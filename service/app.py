@@ -209,7 +209,9 @@ def _from_storage(error: storage_errors.StorageError) -> FairleadError:
     if isinstance(error, storage_errors.SpoolHeld):
         return Conflict(str(error))
     if isinstance(error, storage_errors.ExportError):
-        return BadRequest(str(error), param="format")
+        option = error.option
+        message = f"{option}: {error}" if option else str(error)
+        return BadRequest(message, param=option or "format")
     if isinstance(error, storage_errors.MissingRecord):
         return NotFound("what this speaks of has been removed meanwhile; nothing was stored")
     logger.error("store failed", extra={"error": type(error).__name__, "label": error.label})

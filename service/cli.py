@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(command.run(args))
     except failures.KNOWN as error:
-        print(f"fairlead: {error}", file=sys.stderr)
+        print(f"fairlead: {failures.told(error)}", file=sys.stderr)
         return int(failures.exit_code(error))
     except KeyboardInterrupt:
         return 130
@@ -181,7 +181,6 @@ def _thinning(found: argparse.ArgumentParser) -> None:
     found.add_argument(
         "--by",
         choices=("diversity", "margin", "random"),
-        default="diversity",
         help="how --select chooses; by diversity if not given",
     )
     found.add_argument(
@@ -207,7 +206,6 @@ def _thinning(found: argparse.ArgumentParser) -> None:
         "--weak-least",
         metavar="P",
         type=float,
-        default=0.8,
         help="least probability of a weak label; 0.8 if not given",
     )
     _functions(found)

@@ -95,9 +95,16 @@ class MissingRecord(StorageError):
 
 
 class ExportError(StorageError):
-    """An export cannot be written."""
+    """An export cannot be written.
+
+    `option` names what was asked for and cannot be had, as in a query: `document_repo`.
+    """
 
     label = "export"
+
+    def __init__(self, message: str, *, option: str | None = None) -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class LabellingFailed(ExportError):

@@ -31,13 +31,14 @@ from storage.exports.card import ExportSummary, FileOptions, Progress, Stage
 from storage.exports.curation import Embed
 from storage.exports.instructlab import export_qna
 from storage.exports.journal import part_path
-from storage.exports.qna import QnaOptions, documents_of
+from storage.exports.qna import QnaOptions, check_unused, documents_of
 from storage.exports.run import export_file
 from storage.store import Store
 
 
 def run(args: argparse.Namespace) -> int:
     """Writes the file and its card, and says what is in it."""
+    _check_weak(args)
     options = ExportOptions(
         since_us=moment_us("--since", args.since),
         until_us=moment_us("--until", args.until),
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         balance_length=args.balance_length,
         order=args.order,
         weak=args.weak,
-        weak_least=args.weak_least,
+        **({} if args.weak_least is None else {"weak_least": args.weak_least}),
     )
     try:
         with _progress() as progress:
@@ -69,6 +70,18 @@ def run(args: argparse.Namespace) -> int:
             say(f"  {title} {name}: {count}")
     say(f"data card: {summary.card_path}")
     return 0
+
+
+def _check_weak(args: argparse.Namespace) -> None:
+    """UsageError for flags that do nothing without weak labels."""
+    if args.weak is not None:
+        return
+    if "weak" in (args.source or ()):
+        raise UsageError("--source weak: weak labels are there with --weak only; add it")
+    if args.functions:
+        raise UsageError("--functions: labelling functions vote with --weak only; add it")
+    if args.weak_least is not None:
+        raise UsageError("--weak-least: weak labels are there with --weak only; add it")
 
 
 async def _export(
@@ -106,6 +119,8 @@ async def _write(
     if args.format == formats.QNA:
         qna = qna_options(args)
         return await export_qna(store, args.output, options=options, qna=qna, how=how)
+    formats.find(args.format)
+    check_unused(qna_options(args), args.format)
     functions = load_functions([*settings.labelling.functions, *args.functions])
     async with _encoder(settings, options) as embed:
         return await export_file(
@@ -144,7 +159,7 @@ def _given(options: ExportOptions) -> dict[str, Any]:
 @asynccontextmanager
 async def _encoder(settings: Settings, options: ExportOptions) -> AsyncIterator[Embed | None]:
     """The scoring model's encoder, where a selection by diversity needs it."""
-    if options.select is None or options.by != "diversity":
+    if options.select is None or options.by not in (None, "diversity"):
         yield None
         return
     async with scoring(settings, ()) as (engine, _):

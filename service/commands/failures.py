@@ -18,6 +18,14 @@ KNOWN = (UsageError, ConfigError, PolicyError, ModelError, StorageError)
 _USAGE = (UsageError, ConfigError, PolicyError, BadDatabaseUrl, ExportError)
 
 
+def told(error: BaseException) -> str:
+    """What the command line says of an error; an option at fault is named as the flag it is."""
+    if isinstance(error, ExportError) and error.option:
+        flag = error.option.replace("_", "-")
+        return f"{error}" if flag == "format" else f"--{flag}: {error}"
+    return str(error)
+
+
 def exit_code(error: BaseException) -> int:
     """2 for bad usage or configuration, 1 for what went wrong on the way."""
     return 2 if isinstance(error, _USAGE) else 1

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.access import Caller
 from service.auditing import actor_of, audited
+from service.errors import BadRequest
 from service.routes.bodies import Name, Time
 from service.routes.feedback import ERRORS
 from service.routes.views import unix_us
@@ -19,7 +20,7 @@ from service.state import Needs, state_of
 from storage.exports import formats
 from storage.exports.base import ExportOptions
 from storage.exports.instructlab import qna_text
-from storage.exports.qna import QnaOptions, documents_of
+from storage.exports.qna import QnaOptions, check_unused, documents_of
 from storage.exports.run import export_lines
 from storage.store import Store
 
@@ -45,8 +46,9 @@ class ExportQuery(BaseModel):
     )
     max_per_prompt: int | None = Field(default=None, ge=1, description="Most rows of one prompt.")
     select: int | None = Field(default=None, ge=1, description="So many rows of all.")
-    by: Literal["diversity", "margin", "random"] = Field(
-        default="diversity", description="How `select` chooses; diversity is that of words."
+    by: Literal["diversity", "margin", "random"] | None = Field(
+        default=None,
+        description="How `select` chooses; `diversity` (that of words) if not given.",
     )
     balance_length: bool = Field(
         default=False, description="As many pairs with the longer reply chosen as with the shorter."
@@ -116,6 +118,9 @@ async def export(
         balance_length=query.balance_length,
         order=query.order,
     )
+    if options.sources and "weak" in options.sources:
+        words = "source: weak labels are made by the command line alone: `fairlead export --weak`"
+        raise BadRequest(words, param="source")
     store = state_of(request).store
     given = query.model_dump(mode="json", exclude_defaults=True) | {"key": caller.tenant}
     if query.format == formats.QNA:
@@ -124,6 +129,8 @@ async def export(
             text = await qna_text(store, options=options, qna=query.qna())
         headers = {"content-disposition": 'attachment; filename="qna.yaml"'}
         return Response(text, media_type="application/yaml", headers=headers)
+    formats.find(query.format)
+    check_unused(query.qna(), query.format)
     lines = _audited(
         store, export_lines(store, query.format, options=options), caller=caller, filters=given
     )

@@ -75,9 +75,9 @@ class ExportOptions:
 
     `near_duplicates` is the similarity from which two texts count as one, None to compare none.
     `max_per_prompt` keeps the examples with the largest margins of a prompt, `select` so many of
-    all, chosen `by`, and `balance_length` thins pairs until the longer reply is chosen as often
-    as the shorter. `order` is that of the rows. Nothing that was recorded from `as_of_us` on is
-    looked at.
+    all, chosen `by` (None is by diversity), and `balance_length` thins pairs until the longer
+    reply is chosen as often as the shorter. `order` is that of the rows. Nothing that was recorded
+    from `as_of_us` on is looked at.
 
     `weak` adds weak labels by this method, for replies that nobody rated: those whose chance of
     being good (or bad) is `weak_least` or more.
@@ -95,7 +95,7 @@ class ExportOptions:
     near_duplicates: float | None = 0.85
     max_per_prompt: int | None = None
     select: int | None = None
-    by: Choice = "diversity"
+    by: Choice | None = None
     balance_length: bool = False
     order: Order = "prompt"
     as_of_us: int | None = None

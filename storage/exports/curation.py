@@ -55,22 +55,26 @@ def check(options: ExportOptions, *, is_pairs: bool) -> None:
     likeness = options.near_duplicates
     if likeness is not None and not LEAST_LIKENESS <= likeness <= 1:
         raise ExportError(
-            f"near-duplicates are told from {LEAST_LIKENESS} to 1 (or off), not {likeness}"
+            f"goes from {LEAST_LIKENESS} to 1, or is off; not {likeness}", option="near_duplicates"
         )
     if not 0 <= options.min_margin <= 1:
-        raise ExportError(f"the least margin is from 0 to 1, not {options.min_margin}")
+        raise ExportError(f"goes from 0 to 1, not {options.min_margin}", option="min_margin")
     since_us, until_us = options.since_us, options.until_us
     if since_us is not None and until_us is not None and since_us >= until_us:
-        raise ExportError("`until` is not after `since`, so nothing lies between")
-    for name, count in (("max per prompt", options.max_per_prompt), ("select", options.select)):
+        raise ExportError("is not after `since`, so nothing lies between", option="until")
+    counts = {"max_per_prompt": options.max_per_prompt, "select": options.select}
+    for name, count in counts.items():
         if count is not None and count < 1:
-            raise ExportError(f"{name} must be 1 or more, not {count}")
+            raise ExportError(f"must be 1 or more, not {count}", option=name)
+    if options.by is not None and options.select is None:
+        words = "says how rows are selected, but no number to `select` is given"
+        raise ExportError(words, option="by")
     if options.weak is not None and not 0.5 < options.weak_least <= 1:
         raise ExportError(
-            f"a weak label's least probability is above 0.5 and at most 1, not {options.weak_least}"
+            f"is above 0.5 and at most 1, not {options.weak_least}", option="weak_least"
         )
     if options.balance_length and not is_pairs:
-        raise ExportError("lengths can be balanced in formats of pairs only")
+        raise ExportError("goes with formats of pairs only", option="balance_length")
 
 
 async def curated(

@@ -32,4 +32,6 @@ def find(name: str) -> ExportFormat:
     for each in FORMATS:
         if each.name == name:
             return each
-    raise ExportError(f"unknown format {name!r}; there are {', '.join(every_name())}")
+    raise ExportError(
+        f"unknown format {name!r}; there are {', '.join(every_name())}", option="format"
+    )

@@ -14,7 +14,7 @@ from storage.exports import files
 from storage.exports.base import ExportOptions, Tally
 from storage.exports.card import ExportSummary, FileOptions, Progress, card
 from storage.exports.formats import QNA as NAME
-from storage.exports.qna import QnaOptions, Topics, choose, used
+from storage.exports.qna import QnaOptions, Topics, check_qna, choose, used
 from storage.exports.reading import prompt_groups
 from storage.exports.seen import Seen, share_of
 from storage.ids import now_us
@@ -82,6 +82,7 @@ async def _made(
     store: Store, options: ExportOptions, qna: QnaOptions, *, progress: Progress | None = None
 ) -> _Made:
     _check(options)
+    check_qna(qna)
     topics, seen, tally = Topics(), Seen(), Tally()
     async with store.reading() as unit:
         async for group in prompt_groups(unit.connection, options, tally):
@@ -97,14 +98,14 @@ def _check(options: ExportOptions) -> None:
     """ExportError for options that only files of rows have."""
     usual = ExportOptions(sources=options.sources)
     if options.sources not in (None, (SOURCE,)):
-        raise ExportError(f"{NAME} has the source {SOURCE} alone")
+        raise ExportError(f"{NAME} has {SOURCE} alone", option="source")
     odd = [
         each.name
         for each in fields(options)
         if each.name not in _SETTINGS and getattr(options, each.name) != getattr(usual, each.name)
     ]
     if odd:
-        raise ExportError(f"{NAME} has no {', '.join(odd).replace('_', ' ')}: leave it out")
+        raise ExportError(f"{NAME} has no such thing: leave it out", option=odd[0])
 
 
 def _summary(path: Path, made: _Made) -> ExportSummary:

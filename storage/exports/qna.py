@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from storage.errors import ExportError
 from storage.exports.judgement import PromptGroup, Reply, latest_corrections, usable_reply
@@ -75,8 +75,27 @@ def documents_of(
     if len(lacking) == len(given):
         return None
     if not (repo and commit and patterns and outline):
-        raise ExportError(f"knowledge also needs the documents' {', '.join(lacking)}")
+        words = f"is not given; knowledge also needs the documents' {', '.join(lacking)}"
+        raise ExportError(words, option=f"document_{lacking[0]}")
     return Documents(repo=repo, commit=commit, patterns=tuple(patterns), outline=outline)
+
+
+def check_qna(options: QnaOptions) -> None:
+    """ExportError where something is said of a file that has no place for it."""
+    if options.documents is None and options.domain is not None:
+        raise ExportError("a skill has none; knowledge has, and documents make it", option="domain")
+    if options.documents is not None and options.task_description is not None:
+        words = "knowledge has none, the outline says what is in it"
+        raise ExportError(words, option="task_description")
+
+
+def check_unused(options: QnaOptions, format_name: str) -> None:
+    """ExportError where an export of rows is told what only a `qna.yaml` can say."""
+    usual = QnaOptions()
+    for each in fields(options):
+        if getattr(options, each.name) != getattr(usual, each.name):
+            name = "document_repo" if each.name == "documents" else each.name
+            raise ExportError(f"goes with instructlab only, not with {format_name}", option=name)
 
 
 @dataclass(slots=True)
@@ -155,7 +174,7 @@ def choose(topics: Topics, options: QnaOptions) -> tuple[str, dict[str, Json]]:
         return next(iter(whole.items()))
     if whole:
         names = ", ".join(map(_named, whole))
-        raise ExportError(f"several topics have enough corrections, name one with --topic: {names}")
+        raise ExportError(f"several have enough corrections, name one: {names}", option="topic")
     raise ExportError(_nothing(topics, is_knowledge=options.documents is not None))
 
 
@@ -163,7 +182,7 @@ def content(seeds: Sequence[Seed], topic: str, options: QnaOptions) -> dict[str,
     """The content of a `qna.yaml`; ExportError where the seeds are too few."""
     lacking = missing(seeds, is_knowledge=options.documents is not None)
     if lacking:
-        raise ExportError(f"topic {_named(topic)} {lacking}")
+        raise ExportError(f"{_named(topic)} {lacking}", option="topic")
     head = {"version": _VERSION, "created_by": options.created_by}
     if options.documents is None:
         told = options.task_description or _task(topic)

@@ -259,13 +259,14 @@ def _checked(format_name: str, options: ExportOptions) -> ExportFormat:
     unknown = sorted(set(options.sources or ()) - set(known))
     if unknown:
         raise ExportError(
-            f"{form.name} has no source {', '.join(unknown)}; there are {', '.join(known)}"
+            f"{form.name} has none named {', '.join(unknown)}; there are {', '.join(known)}",
+            option="source",
         )
     check(options, is_pairs=form.material == "pairs")
     if options.weak is not None and WEAK not in known:
-        raise ExportError(f"{form.name} takes no weak labels; dpo and kto do")
+        raise ExportError(f"{form.name} takes no weak labels; dpo and kto do", option="weak")
     if options.weak is None and WEAK in (options.sources or ()):
-        raise ExportError("the source weak needs weak labels: --weak")
+        raise ExportError("weak labels are there only where they are asked for", option="source")
     return form
 
 

@@ -98,8 +98,8 @@ def test_a_qna_file_is_written(fill: Callable[[int], None], run: Run) -> None:
     assert (code, found["created_by"], len(found["seed_examples"])) == (0, "ann", 6)
     assert "data card: qna.yaml.card.md" in out
     assert few[0] == half[0] == 2
-    assert "topic 'moon' has 0 corrected replies that fit, a skill needs 5: 5 more" in few[2]
-    assert "knowledge also needs the documents' commit, pattern, outline" in half[2]
+    assert "--topic: 'moon' has 0 corrected replies that fit, a skill needs 5: 5 more" in few[2]
+    assert "--document-commit: is not given; knowledge also needs" in half[2]
     assert not Path("moon.yaml").exists()
 
 
@@ -162,8 +162,13 @@ async def test_a_qna_file_is_had_over_http(tmp_path: Path) -> None:
         odd = await local.client.get(
             "/v1/preferences/export", params=query | {"order": "curriculum"}
         )
+        half = await local.client.get(
+            "/v1/preferences/export", params=query | {"document_repo": "https://x/y.git"}
+        )
 
     assert (few.status_code, whole.status_code, odd.status_code) == (400, 200, 400)
+    assert odd.json()["error"]["param"] == "order"
+    assert half.json()["error"]["param"] == "document_commit"
     assert "5 more" in few.json()["error"]["message"]
     assert whole.headers["content-type"].startswith("application/yaml")
     assert len(yaml.safe_load(whole.text)["seed_examples"]) == 5

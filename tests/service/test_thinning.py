@@ -72,20 +72,29 @@ async def test_the_route_takes_what_the_command_takes(
         "select=0",
         "max_per_prompt=-1",
         "by=taste",
+        "by=margin",
         "order=backwards",
-        "format=kto&balance_length=true",
+        "balance_length=true&format=kto",
         "weak=weighted",
-        "since=2026-02-01&until=2026-01-01",
+        "until=2026-01-01&since=2026-02-01",
+        "source=weak",
+        "source=hearsay",
+        "topic=tides",
+        "domain=tides&format=instructlab",
+        "min_margin=0.5&format=instructlab",
+        "format=diary",
     ],
 )
 async def test_what_cannot_be_followed_is_refused(tmp_path: Path, query: str) -> None:
-    """Before the answer has begun, with the field's name or what to do."""
+    """Before the answer has begun, with the parameter's name, and no flag of the command line."""
     wanted = query if "format=" in query else f"format=dpo&{query}"
     async with serving_locally(local_settings(tmp_path)) as local:
         reply = await local.client.get(f"/v1/preferences/export?{wanted}")
 
-    assert reply.status_code == 400
-    assert reply.json()["error"]["message"]
+    error = reply.json()["error"]
+    assert (reply.status_code, error["param"].split(".")[0]) == (400, query.partition("=")[0])
+    assert error["message"].startswith(f"{error['param']}: ")
+    assert "--" not in error["message"].replace("fairlead export --weak", "")
 
 
 @pytest.fixture
@@ -144,13 +153,19 @@ def test_the_card_has_the_figures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        (("--near-duplicates", "0.2"), "0.6 to 1"),
-        (("--select", "0"), "select must be 1 or more"),
-        (("--min-margin", "7"), "from 0 to 1, not 7"),
+        (("--near-duplicates", "0.2"), "--near-duplicates: "),
+        (("--select", "0"), "--select: must be 1 or more"),
+        (("--min-margin", "7"), "--min-margin: goes from 0 to 1, not 7"),
         (("--min-margin", "nan"), "from 0 to 1, not nan"),
         (("--since", "2026-02-01", "--until", "2026-01-01"), "not after"),
-        (("--weak", "--weak-least", "0.4"), "above 0.5"),
+        (("--weak", "--weak-least", "0.4"), "--weak-least: is above 0.5"),
         (("--source", "weak"), "--weak"),
+        (("--source", "hearsay"), "--source: dpo has none named hearsay; there are "),
+        (("--weak-least", "0.9"), "--weak-least: weak labels are there with --weak only"),
+        (("--functions", "mine.py"), "--functions: labelling functions vote with --weak only"),
+        (("--by", "margin"), "--by: says how rows are selected"),
+        (("--topic", "tides"), "--topic: goes with instructlab only, not with dpo"),
+        (("--document-repo", "https://x/y.git"), "--document-commit: is not given"),
     ],
 )
 def test_the_command_says_what_cannot_be(

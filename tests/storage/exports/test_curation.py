@@ -304,14 +304,17 @@ def test_diversity_asks_the_encoder() -> None:
     [
         ({"near_duplicates": 0.3}, "from 0.6 to 1"),
         ({"near_duplicates": float("nan")}, "from 0.6 to 1"),
-        ({"select": 0}, "select must be 1 or more"),
-        ({"max_per_prompt": -1}, "max per prompt must be 1 or more"),
+        ({"select": 0}, "must be 1 or more"),
+        ({"max_per_prompt": -1}, "must be 1 or more"),
+        ({"by": "margin"}, "no number to `select`"),
     ],
 )
 def test_what_cannot_be_followed_is_refused(options: dict[str, Any], complaint: str) -> None:
     """The error says which option and what it may be."""
-    with pytest.raises(ExportError, match=complaint):
+    with pytest.raises(ExportError, match=complaint) as caught:
         check(ExportOptions(**options), is_pairs=True)
+
+    assert caught.value.option in options
 
 
 def test_labels_have_no_lengths_to_balance() -> None:

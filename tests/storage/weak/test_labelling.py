@@ -299,7 +299,7 @@ async def test_people_may_be_exported_alone(store: Store) -> None:
     ("name", "options", "complaint"),
     [
         ("sft", {"weak": "weighted"}, "sft takes no weak labels"),
-        ("dpo", {"sources": ("weak",)}, "needs weak labels"),
+        ("dpo", {"sources": ("weak",)}, "only where they are asked for"),
         ("dpo", {"weak": "weighted", "weak_least": 0.5}, "above 0.5"),
         ("dpo", {"weak": "weighted", "weak_least": 1.5}, "at most 1"),
     ],
