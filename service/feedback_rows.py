@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from service.privacy.keeper import TextKeeper
-from service.routes.bodies import FeedbackBody, Time
+from service.routes.bodies import NOTHING_SAID, FeedbackBody, Time
 from service.routes.plainness import nul_path
 from service.routes.views import unix_us
 from storage.ids import now_us
@@ -155,6 +155,9 @@ def _parsed(row: Given, faults: list[Fault]) -> FeedbackRow | None:
         unknown = first["type"] == "extra_forbidden"
         message = f"unknown field; known: {_KNOWN}" if unknown else str(first["msg"])
         faults.append(Fault(row.place, param, message))
+        return None
+    if body.is_empty:
+        faults.append(Fault(row.place, "rating", NOTHING_SAID))
         return None
     if (unix_us(body.created_at) or 0) > now_us() + _EARLY_US:
         faults.append(Fault(row.place, "created_at", "lies in the future"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from phonenumbers import SUPPORTED_REGIONS
 from sqlalchemy import make_url
 
 from scorers import calibration_map, catalog
@@ -42,7 +43,7 @@ from service.recorder import Recorder
 from service.routes.wire import Proxy
 from service.routing import Router
 from service.settings import Scoring, Settings, Timeouts, UpstreamSettings
-from service.sources import ConfigError
+from service.sources import ConfigError, MissingSecret
 from service.stance import StanceTools
 from service.state import HealthyEngine, State
 from service.tracing import Tracing
@@ -257,10 +258,21 @@ def text_keeper(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
             f"policies: {hashing[0]}: `text: hash` needs a secret, or short texts could be "
             "guessed; put one into an environment variable and name it in `privacy.key_env`"
         )
+    if key == b"":
+        raise MissingSecret(
+            f"privacy.key_env: the environment variable {privacy.key_env} is not set; "
+            "make a secret with `openssl rand -hex 32`"
+        )
     if key is not None and len(key) < MIN_KEY_BYTES:
         raise ConfigError(
-            f"privacy.key_env: the environment variable {privacy.key_env} is not set or has less "
-            f"than {MIN_KEY_BYTES} bytes; make a secret with `openssl rand -hex 32`"
+            f"privacy.key_env: the secret in {privacy.key_env} has less than {MIN_KEY_BYTES} "
+            "bytes; make one with `openssl rand -hex 32`"
+        )
+    unknown = sorted({*privacy.phone_regions} - SUPPORTED_REGIONS)
+    if unknown:
+        raise ConfigError(
+            f"privacy.phone_regions: no region is called {unknown[0]}; they are the two letters "
+            "of ISO 3166, as `US` or `DE`"
         )
     return TextKeeper(Redactor(privacy.redact, phone_regions=privacy.phone_regions), key=key)
 
@@ -390,7 +402,7 @@ def targets(settings: Settings, environ: Mapping[str, str] = os.environ) -> tupl
     for upstream in settings.upstreams:
         key = environ.get(upstream.api_key_env) if upstream.api_key_env else None
         if upstream.api_key_env and not key:
-            raise ConfigError(
+            raise MissingSecret(
                 f"upstreams: {upstream.name}: the environment variable {upstream.api_key_env} "
                 "is not set; set it, or take `api_key_env` out to pass the client's key on"
             )

@@ -28,6 +28,10 @@ class ConfigError(Exception):
     """The configuration cannot be used; the message says where and what to do."""
 
 
+class MissingSecret(ConfigError):
+    """A secret's environment variable is not set; where the settings are served it has to be."""
+
+
 def load_settings(
     path: Path | None = None,
     *,
@@ -116,18 +120,19 @@ def _from_environ(environ: Mapping[str, str], values: dict[str, Any]) -> dict[st
 def _named_variables(values: Any, environ: Mapping[str, str]) -> set[str]:
     """Variables that settings name as holders of secrets; they are no settings themselves."""
     texts = [t for n, t in environ.items() if n.upper().startswith(PREFIX)]
-    return set(_env_names(values)) | {word for t in texts for word in re.findall(r"[A-Z0-9_]+", t)}
+    return set(env_names(values)) | {word for t in texts for word in re.findall(r"[A-Z0-9_]+", t)}
 
 
-def _env_names(value: Any) -> Iterator[str]:
+def env_names(value: Any) -> Iterator[str]:
+    """The environment variables that plain settings name as holders of secrets."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if str(key).endswith("_env") and isinstance(inner, str):
                 yield inner
-            yield from _env_names(inner)
+            yield from env_names(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _env_names(inner)
+            yield from env_names(inner)
 
 
 def _scalar(name: str, text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from storage.errors import RecordRejected
 
 # PostgreSQL takes 2,704 bytes in an index row of two columns; a character has up to four.
 _INDEXED_CHARACTERS = 600
+_HASH_CHARACTERS = 32
 
 
 def dumps(value: Any) -> str:
@@ -49,5 +51,11 @@ def clean(value: str) -> str:
 
 
 def short(value: str) -> str:
-    """Clean text cut to what an index of every database takes."""
-    return clean(value[:_INDEXED_CHARACTERS])
+    """Clean text that an index of every database takes.
+
+    Of what is longer the beginning stays, and a hash of the whole: two long texts are never one.
+    """
+    if len(value) <= _INDEXED_CHARACTERS:
+        return clean(value)
+    whole = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_CHARACTERS]
+    return f"{clean(value[: _INDEXED_CHARACTERS - _HASH_CHARACTERS - 1])}~{whole}"

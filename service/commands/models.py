@@ -13,8 +13,9 @@ from scorers.builtin.headmap import HeadMap
 from scorers.errors import ModelError
 from service import added_models
 from service.commands.terminal import say, settings_of, show
-from service.policy import Policies, compile_policies
+from service.policy import Policies, check_names, compile_policies
 from service.settings import Scoring, Settings
+from service.sources import ConfigError
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,9 +58,12 @@ def _add(args: argparse.Namespace, scoring: Scoring) -> int:
 def compiled(settings: Settings) -> Policies:
     """The policies held against the model's description; the model itself is not loaded."""
     file = settings.scoring.confidence_maps
+    if file and not Path(file).is_file():
+        raise ConfigError(f"scoring.confidence_maps: there is no file {file}")
     maps = calibration_map.load(Path(file)) if file else {}
     heads = headmap(settings.scoring, added_models.needed(settings))
     heads = with_gap_thresholds(heads, maps)
+    check_names("scoring.reward", settings.scoring.reward, heads)
     return compile_policies(settings.policies, heads)
 
 

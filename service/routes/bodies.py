@@ -64,6 +64,16 @@ class FeedbackBody(Body):
     rater: Name = Field(default="", description="Who says so; the newest word of each counts.")
     tags: list[Name] = Field(default=[], max_length=MAX_TAGS, description="Free labels.")
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is said of the reply."""
+        texts = (self.comment, self.correction)
+        return self.rating is None and not self.tags and not any(map(str.strip, texts))
+
+
+NOTHING_SAID = "says nothing: give a `rating`, a `comment`, a `correction` or `tags`"
+"""What is told of feedback that is empty."""
+
 
 class ComparisonBody(Body):
     """One reply preferred to another."""

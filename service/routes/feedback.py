@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.access import Caller
+from service.errors import NothingSaid
 from service.routes.bodies import (
+    NOTHING_SAID,
     ErrorBody,
     FeedbackBody,
     FeedbackPage,
@@ -41,9 +43,16 @@ Rater = Annotated[Caller, Depends(Needs("feedback"))]
 PLAIN = [Depends(plain_body)]
 
 
-@router.post("", status_code=201, response_model=FeedbackView, dependencies=PLAIN)
+EMPTY: dict[int | str, dict[str, Any]] = {
+    422: {"model": ErrorBody, "description": "nothing is said of the reply"}
+}
+
+
+@router.post("", status_code=201, response_model=FeedbackView, dependencies=PLAIN, responses=EMPTY)
 async def give_feedback(body: FeedbackBody, request: Request, caller: Rater) -> Response:
     """Stores what a person says of a reply; earlier words stay, the newest of each rater counts."""
+    if body.is_empty:
+        raise NothingSaid(f"the feedback {NOTHING_SAID}", param="rating")
     state = state_of(request)
 
     async def prepare() -> tuple[dict[str, Any], Work]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from service.settings.access import AbuseSettings, Access
 from service.settings.alerts import Alerts
@@ -76,6 +77,15 @@ class Settings(Section):
         if not isinstance(value, dict) or not isinstance(value.get("policies", {}), dict):
             return value
         return value | {"policies": {"default": {}, **value.get("policies", {})}}
+
+    @field_validator("context_pattern")
+    @classmethod
+    def _is_a_pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return value
 
     @model_validator(mode="after")
     def _names_upstreams_once(self) -> Self:

@@ -17,7 +17,7 @@ import orjson
 import standardwebhooks
 
 from service import settings
-from service.sources import ConfigError
+from service.sources import ConfigError, MissingSecret
 from service.watch import alertmanager, slack
 from service.watch.addresses import is_public
 
@@ -111,7 +111,7 @@ def _secret(webhook: settings.Webhook, environ: Mapping[str, str]) -> str | None
         return None
     secret = environ.get(name)
     if not secret:
-        raise ConfigError(f"{where}: the environment variable {name} is not set")
+        raise MissingSecret(f"{where}: the environment variable {name} is not set")
     if not _is_secret(secret):
         raise ConfigError(
             f"{where}: the secret in {name} is not `whsec_` and 24 to 64 bytes in base64; "

@@ -229,6 +229,60 @@ def test_a_configuration_is_checked_against_the_model(run: Run, tmp_path: Path, 
     assert "there is no model 'nothing'" in missing[2]
 
 
+SECRETS = """
+upstreams: [{url: "http://a/v1", api_key_env: EDGE_API_KEY}]
+privacy: {key_env: EDGE_HASH_KEY}
+alerts: {webhooks: [{url: "https://a.example", secret_env: EDGE_SECRET}]}
+"""
+
+
+def test_a_check_names_the_secrets_that_are_not_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line for each that serving would lack; where they are there, none."""
+    path = tmp_path / "f.yaml"
+    path.write_text(SECRETS, encoding="utf-8")
+
+    without = run("config", "check", str(path))
+    for name in ("EDGE_API_KEY", "EDGE_HASH_KEY"):
+        monkeypatch.setenv(name, "sixteen bytes, or more")
+    monkeypatch.setenv("EDGE_SECRET", "whsec_" + "QUJD" * 10)
+    with_all = run("config", "check", str(path))
+
+    lacking = [line for line in without[1].splitlines() if line.startswith("not set here: ")]
+    named = [line.split()[3].rstrip(",") for line in lacking]
+    assert (without[0], named) == (0, ["EDGE_API_KEY", "EDGE_SECRET", "EDGE_HASH_KEY"])
+    assert with_all[0] == 0
+    assert "not set here" not in with_all[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("policies: {default: {text: hash}}", "needs a secret"),
+        ("privacy: {key_env: EDGE_SHORT}", "the secret in EDGE_SHORT has less than 16 bytes"),
+        ("alerts: {webhooks: [{url: 'https://a.example'}]}", "name the environment variable"),
+        ("alerts: {webhooks: [{url: 'http://127.0.0.1/', format: slack}]}", "no public address"),
+        ("privacy: {phone_regions: [ZZ]}", "no region is called ZZ"),
+        ("context_pattern: '('", "context_pattern: is no regular expression"),
+        ("scoring: {reward: {toxicty: -1}}", "did you mean `toxicity`?"),
+        ("scoring: {confidence_maps: nope.json}", "there is no file nope.json"),
+    ],
+)
+def test_what_could_not_be_served_fails_the_check(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, complaint: str
+) -> None:
+    """Exit code 2, before anything is started."""
+    monkeypatch.setenv("EDGE_SHORT", "short")
+    path = tmp_path / "f.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    code, _, err = run("config", "check", str(path))
+
+    assert code == 2
+    assert complaint in err
+
+
 def test_preferences_are_exported(run: Run, url: str, tmp_path: Path) -> None:
     """A file of rows, its card, and a word on what is in it."""
     fill(url)

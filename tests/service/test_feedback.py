@@ -78,7 +78,8 @@ async def test_a_change_of_mind_is_added(local: Local) -> None:
 async def test_a_rating_is_taken_back(local: Local) -> None:
     """Null leaves a thumb standing, `withdrawn` takes it back; the history shows both."""
     for rating in ("up", None, "withdrawn"):
-        status, _ = await give(local, {"id": "fl_1", "rating": rating, "rater": "ann"})
+        body = {"id": "fl_1", "rating": rating, "rater": "ann", "comment": "so"}
+        status, _ = await give(local, body)
         assert status == 201
         shown = (await local.client.get("/v1/interactions/fl_1")).json()["feedback"]
         assert [row["rating"] for row in shown] == ([] if rating == "withdrawn" else ["up"])
@@ -158,7 +159,7 @@ async def test_an_ambiguous_reply_id_lists_its_interactions(local: Local) -> Non
         ({"id": ""}, "id"),
         ({"id": 7}, "id"),
         ({"id": "fl_1", "rating": "meh"}, "rating"),
-        ({"id": "fl_1", "choice_index": 1}, "choice_index"),
+        ({"id": "fl_1", "rating": "up", "choice_index": 1}, "choice_index"),
         ({"id": "fl_1", "choice_index": -1}, "choice_index"),
         ({"id": "fl_1", "choice_index": "0"}, "choice_index"),
         ({"id": "fl_1", "comment": "x" * 1_000_000}, "comment"),
@@ -170,12 +171,34 @@ async def test_an_ambiguous_reply_id_lists_its_interactions(local: Local) -> Non
     ],
 )
 async def test_a_wrong_body_names_the_field(local: Local, body: Any, param: str | None) -> None:
-    """400 in OpenAI's envelope, never 422, and nothing is stored."""
+    """400 in OpenAI's envelope, and nothing is stored."""
     status, answer = await give(local, body)
 
     assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
     assert answer["error"]["param"] == param
     assert await listed(local) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{}, {"rater": "ann"}, {"rating": None, "tags": []}, {"comment": " \n", "correction": ""}],
+)
+async def test_feedback_that_says_nothing_is_refused(local: Local, said: dict[str, Any]) -> None:
+    """422 in OpenAI's envelope: the reply is known, but nothing is there to be stored."""
+    status, answer = await give(local, {"id": "fl_1"} | said)
+
+    error = answer["error"]
+    assert (status, error["code"], error["param"]) == (422, "nothing_said", "rating")
+    assert "give a `rating`, a `comment`, a `correction` or `tags`" in error["message"]
+    assert await listed(local) == []
+
+
+@pytest.mark.parametrize("said", [{"comment": "x"}, {"correction": "x"}, {"tags": ["x"]}])
+async def test_a_rating_is_not_needed(local: Local, said: dict[str, Any]) -> None:
+    """A text or a tag is enough."""
+    status, _ = await give(local, {"id": "fl_1"} | said)
+
+    assert (status, len(await listed(local))) == (201, 1)
 
 
 async def test_a_body_that_is_not_json_is_refused(local: Local) -> None:
@@ -273,7 +296,7 @@ async def test_the_same_request_many_times_at_once_is_stored_once(local: Local) 
 @pytest.mark.parametrize("key", ["", "k" * 256])
 async def test_an_unusable_idempotency_key_is_refused(local: Local, key: str) -> None:
     """Empty or overlong keys protect nobody."""
-    status, _ = await give(local, {"id": "fl_1"}, idempotency_key=key)
+    status, _ = await give(local, {"id": "fl_1", "rating": "up"}, idempotency_key=key)
 
     assert status == 400
 

@@ -117,6 +117,7 @@ BAD = (
     (rated("fl_1", created_at="yesterday"), "created_at"),
     (rated("fl_1", created_at="2999-01-01"), "created_at"),
     (rated("fl_1", tags="tone"), "tags"),
+    ({"id": "fl_1", "comment": " "}, "rating"),
     ({}, "id"),
     (7, None),
 )

@@ -126,16 +126,18 @@ def test_a_wrong_row_refuses_the_file(run: Run, url: str) -> None:
     """Its line, its field and what to do; nothing is stored."""
     Path("f.csv").write_text(
         'id,rating,comment,choice_index\nfl_1,up,"two\nlines",0\nnope,up,,\nfl_1,meh,,x\nfl_1\n'
+        "fl_2,,,\n"
     )
 
     code, _, err = run("f.csv")
 
     assert code == 2
     for said in (
-        "f.csv: 3 of 4 rows are wrong, and nothing was imported",
+        "f.csv: 4 of 5 rows are wrong, and nothing was imported",
         "line 4: id: no interaction or reply is known by the id 'nope'",
         "line 5: rating: ",
         "line 6: has 1 cells where the header has 4",
+        "line 7: rating: says nothing: give a `rating`",
         "--skip-bad",
     ):
         assert said in err
@@ -145,7 +147,14 @@ def test_a_wrong_row_refuses_the_file(run: Run, url: str) -> None:
 def test_wrong_rows_can_be_left_out(run: Run, url: str) -> None:
     """They are in a file of their own, with lines and reasons, to be mended and imported."""
     good = json.dumps(ROWS[0])
-    lines = [good, '{"id": "nope"}', "[1]", '{"id": "fl_1", "id": "fl_2"}', "{", good.lower()]
+    lines = [
+        good,
+        '{"id": "nope", "rating": "up"}',
+        "[1]",
+        '{"id": "fl_1", "id": "fl_2"}',
+        "{",
+        good.lower(),
+    ]
     Path("f.jsonl").write_text("\n".join(lines))
 
     code, out, _ = run("f.jsonl", "--skip-bad")
@@ -155,7 +164,7 @@ def test_wrong_rows_can_be_left_out(run: Run, url: str) -> None:
     assert len(stored(url)) == 1
     left = [json.loads(line) for line in Path("f.jsonl.rejected.jsonl").read_text().splitlines()]
     assert [(row["line"], row["param"], row["row"]) for row in left] == [
-        (2, "id", {"id": "nope"}),
+        (2, "id", {"id": "nope", "rating": "up"}),
         (3, None, None),
         (4, None, None),
         (5, None, None),

@@ -126,14 +126,16 @@ async def test_many_exchanges_go_in_several_steps(store: Store) -> None:
 
 
 async def test_a_long_user_is_found_as_it_was_stored(store: Store) -> None:
-    """Users are cut where they are stored; the whole id still erases."""
-    user = "u" * 700
-    await put(store, asked(user))
+    """The whole id erases, and nobody else whose id begins with the same 600 characters."""
+    user, other = "u" * 700, "u" * 699 + "v"
+    await put(store, asked(user), asked(other))
     erased = Erased()
 
     await erase(store, Person(user), erased)
 
     assert erased.removed["interactions"] == 1
+    assert await count(store, Person("u" * 600)) == await count(store, Person("nobody"))
+    assert (await count(store, Person(other)))["interactions"] == 1
 
 
 async def test_an_unknown_person_is_nothing(store: Store) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.errors import RecordRejected
-from storage.jsontext import clean, dumps, loads
+from storage.jsontext import clean, dumps, loads, short
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 VALUES = st.recursive(
@@ -50,6 +50,16 @@ def test_bottomless_nesting_is_rejected() -> None:
 
     with pytest.raises(RecordRejected):
         dumps(value)
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=600))
+def test_short_text_fits_and_stays_itself(text: str) -> None:
+    """At most 600 characters, the text itself where it has no more, and never another long one's."""
+    long = "x" * 600 + text
+
+    assert short(text) == clean(text)
+    assert len(short(long)) <= 600
+    assert short(long + "y") != short(long + "z")
 
 
 @given(ANY_TEXT)
