@@ -54,7 +54,7 @@ def test_bottomless_nesting_is_rejected() -> None:
 
 @given(st.text(st.characters(exclude_categories=()), max_size=600))
 def test_short_text_fits_and_stays_itself(text: str) -> None:
-    """At most 600 characters, the text itself where it has no more, and never another long one's."""
+    """At most 600 characters: the text itself where it has no more; two long ones stay two."""
     long = "x" * 600 + text
 
     assert short(text) == clean(text)
