@@ -344,10 +344,12 @@ def _erase(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _audit(commands: Commands[argparse.ArgumentParser]) -> None:
-    found = _command(commands, "audit", "who exported and who erased", has_settings=False)
+    found = _command(commands, "audit", "who exported, erased and pardoned", has_settings=False)
     actions = found.add_subparsers(metavar="ACTION", required=True)
     listing = _action(actions, "list", "list the newest lines")
-    listing.add_argument("--action", dest="wanted", choices=("export", "erase"), help="only these")
+    listing.add_argument(
+        "--action", dest="wanted", choices=("export", "erase", "pardon"), help="only these"
+    )
     listing.add_argument("--since", metavar="TIME", help="from this time on (ISO 8601)")
     listing.add_argument("--until", metavar="TIME", help="before this time (ISO 8601)")
     listing.add_argument("--limit", metavar="N", type=int, default=50, help="lines at most; 50")
@@ -444,6 +446,12 @@ def _abuse(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     listed.add_argument("--limit", metavar="N", type=int, default=50, help="users; 50")
     listed.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    text = "forget the vetoed prompts of a user, or of a key, until now"
+    pardon = _action(actions, "pardon", text)
+    pardon.add_argument(
+        "--user", metavar="ID", help="the user, under every key unless one is named"
+    )
+    pardon.add_argument("--key", metavar="NAME", help="the API key, by name or id")
 
 
 def _action(

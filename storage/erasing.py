@@ -23,7 +23,16 @@ from storage.store import Store
 EXCHANGES_AT_ONCE = 200
 _IDS_AT_ONCE = 2_000
 
-ERASED = ("interactions", "scores", "responses", "tags", "feedback", "comparisons", "idempotency")
+ERASED = (
+    "interactions",
+    "scores",
+    "responses",
+    "tags",
+    "feedback",
+    "comparisons",
+    "idempotency",
+    "pardons",
+)
 """The tables that may hold something of a person; each is emptied of it."""
 
 NOBODY = (
@@ -38,6 +47,7 @@ NOBODY = (
 """The tables that hold nothing of a person, or only a keyed hash (`audit`)."""
 
 _exchanges, _said, _compared = tables.interactions, tables.feedback, tables.comparisons
+_pardons = tables.pardons
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,10 @@ class Person:
     def asked(self) -> ColumnElement[bool]:
         """Holds for the person's exchanges."""
         return self._own(_exchanges, _exchanges.c.user == short(self.user))
+
+    def pardoned(self) -> ColumnElement[bool]:
+        """Holds for the person's pardons."""
+        return self._own(_pardons, _pardons.c.user == short(self.user))
 
     def rated(self, table: Table) -> ColumnElement[bool]:
         """Holds for what the person said of replies."""
@@ -83,6 +97,7 @@ async def erase(store: Store, person: Person, erased: Erased) -> None:
     for table in (_said, _compared):
         while await _erase_said(store, person, table, erased):
             pass
+    await _erase_pardons(store, person, erased)
     erased.left.update(await count(store, person))
     await _shrink_log(store)
 
@@ -121,6 +136,13 @@ async def _erase_said(store: Store, person: Person, table: Table, erased: Erased
     return True
 
 
+async def _erase_pardons(store: Store, person: Person, erased: Erased) -> None:
+    """Removes the person's pardons: few, for there is one to a name."""
+    async with store.writing() as unit:
+        await _overwrite(store, unit.connection)
+        erased.removed.update(await _remove(unit.connection, {"pardons": person.pardoned()}))
+
+
 def _about(idents: Sequence[str]) -> dict[str, ColumnElement[bool]]:
     """What refers to these exchanges, by table."""
     owned = (tables.scores, tables.responses, tables.tags, _said)
@@ -151,6 +173,7 @@ def _conditions(person: Person) -> dict[str, tuple[Table, ColumnElement[bool]]]:
         "feedback": (_said, said),
         "comparisons": (_compared, compared),
         "idempotency": (tables.idempotency, answered),
+        "pardons": (_pardons, person.pardoned()),
     }
 
 

@@ -90,6 +90,7 @@ class _Run:
             answers = tables.idempotency.c.created_us < self._before_us
             query = select(func.count()).select_from(tables.idempotency).where(answers)
             self.rows["idempotency"] += (await unit.connection.execute(query)).scalar_one()
+            self.rows["pardons"] += await unit.abuse.pardons(before_us=self._before_us)
         return True
 
     async def remove(self) -> bool:
@@ -106,6 +107,7 @@ class _Run:
             await self._delete(idents)
         async with self._store.writing() as unit:
             self.rows["idempotency"] += await unit.idempotency.forget(before_us=self._before_us)
+            self.rows["pardons"] += await unit.abuse.forget(before_us=self._before_us)
         return True
 
     def _is_late(self) -> bool:

@@ -338,3 +338,14 @@ stance_spending = Table(
     Column("tokens", BigInteger, nullable=False),
     Index(None, "created_us"),
 )
+
+# Until when vetoed prompts count no more: those of a user under a key, or of a whole key.
+pardons = Table(
+    "pardons",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("key_id", String),
+    Column("user", String),
+    Index(None, "key_id", "user"),
+)

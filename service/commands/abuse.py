@@ -1,4 +1,4 @@
-"""`fairlead abuse`: whose prompts were vetoed again and again."""
+"""`fairlead abuse`: whose prompts were vetoed again and again, and forgetting that."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ import orjson
 from prometheus_client import CollectorRegistry
 
 from service.abuse import Guard
+from service.auditing import command_actor
 from service.commands.failures import UsageError
+from service.commands.keys import tenant_of
 from service.commands.stored import opened_store
 from service.commands.terminal import day, say, settings_of, show
+from service.errors import BadRequest, NotFound
+from service.pardon import Whose, pardon
+from service.parts import text_keeper
 from service.watch_metrics import WatchMetrics
 from storage.ids import now_us
 
@@ -20,11 +25,33 @@ DAY_US = 24 * 3600 * 1_000_000
 
 
 def run(args: argparse.Namespace) -> int:
-    """Lists."""
-    return asyncio.run(_run(args))
+    """Lists or pardons."""
+    return asyncio.run({"list": _list, "pardon": _pardon}[args.action](args))
 
 
-async def _run(args: argparse.Namespace) -> int:
+async def _pardon(args: argparse.Namespace) -> int:
+    settings = settings_of(args)
+    subject = text_keeper(settings).subject(args.user) if args.user else None
+    async with opened_store(settings.database_url) as store:
+        async with store.reading() as unit:
+            keys = await unit.keys.all()
+        key = tenant_of(args.key, keys) if args.key else None
+        whose = Whose(args.user or None, key, subject)
+        try:
+            done = await pardon(store, settings.abuse, whose, actor=command_actor())
+        except BadRequest as error:
+            raise UsageError(f"{error.message} (--user, --key)") from None
+        except NotFound:
+            raise UsageError(
+                "no vetoed prompts of this name count; see `fairlead abuse list`"
+            ) from None
+    say(
+        f"{sum(done.prompts.values())} vetoed prompts count no more; run {done.id} in the audit log"
+    )
+    return 0
+
+
+async def _list(args: argparse.Namespace) -> int:
     if args.limit < 1:
         raise UsageError("--limit is a number of rows, at least 1")
     settings, since = settings_of(args), _since(args.since)
@@ -32,10 +59,11 @@ async def _run(args: argparse.Namespace) -> int:
         guard = Guard(store, settings.abuse, meter=WatchMetrics(CollectorRegistry()))
         await guard.read()
         async with store.reading() as unit:
-            found = await unit.abuse.users(since_us=since, limit=args.limit)
+            by_key = settings.abuse.by == "key"
+            page = await unit.abuse.users(since_us=since, is_by_key=by_key, limit=args.limit)
             names = {key.id: key.name for key in await unit.keys.all()}
     rows = []
-    for one in found:
+    for one in page.items:
         standing = guard.standing(one.key_id, one.user)
         rows.append(
             {

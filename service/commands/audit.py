@@ -1,4 +1,4 @@
-"""`fairlead audit list`: who exported and who erased."""
+"""`fairlead audit list`: who exported, erased and pardoned."""
 
 from __future__ import annotations
 

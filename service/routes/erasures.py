@@ -120,7 +120,7 @@ async def _settle(state: State) -> None:
 async def list_audit(
     query: Annotated[AuditQuery, Query()], request: Request, caller: Auditor
 ) -> Response:
-    """Exports and erasures, newest first; for admins."""
+    """Exports, erasures and pardons, newest first; for admins."""
     del caller
     where = AuditFilter(
         action=query.action,

@@ -20,6 +20,11 @@ from storage.jsontext import clean, dumps
 
 Item = TypeVar("Item")
 MAX_LIMIT = 1000
+FOREIGN = (
+    "this cursor belongs to another list or to other filters; repeat those that it was given out "
+    "with, or begin without a cursor"
+)
+UNKNOWN = "this cursor was not given out by this store; begin without one"
 STREAMED_ROWS = 2000
 """Rows that a stream fetches at a time: on SQLite each fetch goes through a thread."""
 
@@ -71,24 +76,26 @@ class Listing:
 
 def encode_cursor(created_us: int, ident: str, *, digest: str) -> str:
     """The opaque cursor of the rows older than this one, in the list with this digest."""
-    packed = orjson.dumps([created_us, ident, digest])
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    return packed([created_us, ident, digest])
 
 
 def decode_cursor(cursor: str, *, digest: str) -> tuple[int, str]:
     """The time and the id that `encode_cursor` was given; InvalidCursor for anything else."""
-    match _unpacked(cursor):
+    match unpacked(cursor):
         case [int(created_us), str(ident), str(other)] if 0 <= created_us < 1 << 63:
             if other == digest:
                 return created_us, clean(ident)
-            raise InvalidCursor(
-                "this cursor belongs to another list or to other filters; repeat those that it "
-                "was given out with, or begin without a cursor"
-            )
-    raise InvalidCursor("this cursor was not given out by this store; begin without one")
+            raise InvalidCursor(FOREIGN)
+    raise InvalidCursor(UNKNOWN)
 
 
-def _unpacked(cursor: str) -> Any:
+def packed(place: list[Any]) -> str:
+    """A cursor of these values."""
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
+
+
+def unpacked(cursor: str) -> Any:
+    """The values that `packed` was given; None, or something else, for what is no cursor."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         return orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))

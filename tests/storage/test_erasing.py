@@ -79,24 +79,26 @@ async def test_all_of_a_person_goes_and_nobody_elses(store: Store) -> None:
     )
     staying = [thumb(other, "up", rater="bob"), preference(other, nobody, rater="cleo")]
     await put(store, *staying)
+    async with store.writing() as unit:
+        await unit.abuse.pardon({(None, "ann"): 1, ("key_a", "bob"): 1}, now_us=now_us())
     erased = Erased()
 
     assert await count(store, Person("ann")) == {
         "interactions": 1, "scores": 2, "responses": 1, "tags": 2,
-        "feedback": 2, "comparisons": 2, "idempotency": 4,
+        "feedback": 2, "comparisons": 2, "idempotency": 4, "pardons": 1,
     }  # fmt: skip
     await erase(store, Person("ann"), erased)
 
     assert dict(erased.removed) == {
         "interactions": 1, "scores": 2, "responses": 1, "tags": 2,
-        "feedback": 2, "comparisons": 2, "idempotency": 4,
+        "feedback": 2, "comparisons": 2, "idempotency": 4, "pardons": 1,
     }  # fmt: skip
     assert set(erased.left) == set(ERASED)
     assert not +erased.left
     assert await count(store, Person("ann")) == dict.fromkeys(ERASED, 0)
     assert await rows(store) == {
         name: before[name] * 2 // 3 for name in ("interactions", "scores", "responses", "tags")
-    } | {"feedback": 1, "comparisons": 1, "idempotency": 2}
+    } | {"feedback": 1, "comparisons": 1, "idempotency": 2, "pardons": 1}
 
 
 async def test_of_a_tenant_only_its_own_go(store: Store) -> None:

@@ -14,9 +14,11 @@ from service.abuse import MAX_WAITING, Guard
 from service.cli import main
 from service.errors import Overloaded, UserStopped
 from service.settings import AbuseSettings
+from storage.errors import InvalidCursor
 from storage.ids import new_id, now_us
 from storage.keys import new_key
 from storage.records import InteractionRecord
+from storage.repositories.paging import encode_cursor
 from storage.store import Store
 from storage.writer import Writer
 from tests.fakes.local import local_settings, serving_locally
@@ -298,6 +300,129 @@ async def test_a_key_sees_its_own_users(tmp_path: Path) -> None:
     assert [(one["user"], one["prompt_vetoes"]) for one in seen[1]] == [("other", 2), ("mine", 1)]
     assert seen[1][0]["key_id"] == "key_2"
     assert len(whole.json()["items"]) == 1
+
+
+async def test_a_pardoned_user_is_served_and_counts_anew(desk: Desk) -> None:
+    """Until the moment of the pardon, under that key, and nobody else."""
+    await desk.veto(3, 2, 1)
+    await desk.veto(3, 2, 1, key_id="key_2")
+    await desk.veto(3, 2, 1, user="ann")
+    guard = desk.guard()
+    async with desk.store.writing() as unit:
+        struck = await unit.abuse.struck(user="eve", key_id="key_1", is_by_key=False)
+        await unit.abuse.pardon(struck, now_us=desk.clock())
+    await guard.read()
+    pardoned = guard.standing("key_1", "eve")
+    desk.clock.forward(600)
+    await desk.veto(3, 2, user="eve")
+    await guard.read()
+    at_two = guard.standing("key_1", "eve")
+    await desk.veto(1)
+    await guard.read()
+
+    assert struck == {("key_1", "eve"): 3}
+    assert (pardoned, at_two) == (None, None)
+    for key, user in (("key_2", "eve"), ("key_1", "ann"), ("key_1", "eve")):
+        assert guard.standing(key, user) is not None
+
+
+async def test_a_pardoned_key_counts_anew(desk: Desk) -> None:
+    """Where whole keys are counted, whatever users their vetoes had; others stay."""
+    for key in ("key_1", "key_2"):
+        for number, user in enumerate(("a", "b", None)):
+            await desk.veto(number + 1, user=user, key_id=key)
+    guard = desk.guard(by="key")
+    async with desk.store.writing() as unit:
+        struck = await unit.abuse.struck(user=None, key_id="key_1", is_by_key=True)
+        await unit.abuse.pardon(struck, now_us=desk.clock())
+        listed = await unit.abuse.users(since_us=0, is_by_key=True)
+    await guard.read()
+
+    assert struck == {("key_1", None): 3}
+    assert guard.standing("key_1", "a") is None
+    assert guard.standing("key_2", "a") is not None
+    assert {one.key_id for one in listed.items} == {"key_2"}
+
+
+async def test_the_list_has_pages(desk: Desk) -> None:
+    """Each user once, in order, although time goes on; a foreign cursor is refused."""
+    for number, name in enumerate(("a", "b", "c", "d", "e")):
+        await desk.veto(*range(1, 3 + number // 2), user=name)
+    since_us = desk.clock() - 3600 * 1_000_000
+    names, cursor, sizes = [], None, []
+    async with desk.store.reading() as unit:
+        while cursor is not None or not sizes:
+            page = await unit.abuse.users(since_us=since_us, limit=2, cursor=cursor)
+            names += [(one.user, one.prompts) for one in page.items]
+            sizes.append(len(page.items))
+            cursor, since_us = page.next_cursor, desk.clock()
+        whole = await unit.abuse.users(since_us=0)
+        first = await unit.abuse.users(since_us=0, limit=1)
+        for foreign in (first.next_cursor, "nonsense", encode_cursor(1, "x", digest="y")):
+            with pytest.raises(InvalidCursor):
+                await unit.abuse.users(since_us=0, key_id="key_1", cursor=foreign)
+
+    assert sizes == [2, 2, 1]
+    assert names == [(one.user, one.prompts) for one in whole.items]
+    assert [prompts for _, prompts in names] == [4, 3, 3, 2, 2]
+    assert whole.next_cursor is None
+
+
+async def test_an_admin_pardons_over_the_wire(tmp_path: Path) -> None:
+    """The user is served again at once; the audit log says who did it and not for whom."""
+    settings = stopping(tmp_path, refresh_s=300)
+    settings = settings.model_copy(update={"access": settings.access.model_copy(
+        update={"required": True})})  # fmt: skip
+    async with serving_locally(settings) as local:
+        keys = [new_key(name, scopes) for name, scopes in (("a", ["feedback"]), ("b", ["admin"]))]
+        async with local.state.store.writing() as unit:
+            for _, record in keys:
+                await unit.keys.add(record)
+        now = now_us()
+        await local.keep(*(vetoed(at_us=now) for _ in range(3)))
+        await local.state.guard.read()
+        before = local.state.guard.standing("key_1", "eve")
+
+        async def pardon(key: str, **body: Any) -> Any:
+            headers = {"x-fairlead-key": key}
+            return await local.client.post("/v1/abuse/pardons", json=body, headers=headers)
+
+        (own, _), (admin, record) = keys
+        refused = await pardon(own, user="eve")
+        nobody = await pardon(admin)
+        unknown = await pardon(admin, user="mallory")
+        done = await pardon(admin, user="eve")
+        again = await pardon(admin, user="eve")
+        listed = await local.client.get("/v1/abuse", headers={"x-fairlead-key": admin})
+        log = await local.client.get("/v1/audit?action=pardon", headers={"x-fairlead-key": admin})
+
+    assert before is not None
+    assert [one.status_code for one in (refused, nobody, unknown, again)] == [403, 400, 404, 404]
+    assert done.status_code == 200
+    assert done.json()["items"] == [{"user": "eve", "key_id": "key_1", "prompt_vetoes": 3}]
+    assert local.state.guard.standing("key_1", "eve") is None
+    assert listed.json() == {"items": [], "next_cursor": None}
+    ended, begun = log.json()["items"]
+    assert (begun["outcome"], ended["outcome"]) == ("started", "done")
+    assert (ended["actor"], ended["run_id"]) == (f"key:{record.id}", done.json()["id"])
+    assert (ended["filters"], ended["counts"]) == ({"user": True}, {"prompts": 3})
+
+
+async def test_the_command_pardons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once; then nothing is left, which is told, as is that nobody was named."""
+    settings = stopping(tmp_path)
+    async with serving_locally(settings) as local:
+        await local.keep(*(vetoed(at_us=now_us(), key_id=None) for _ in range(3)))
+    file = tmp_path / "fairlead.yaml"
+    file.write_text(json.dumps({"database_url": settings.database_url, "abuse": {"after": 3}}))
+    words = ["abuse", "pardon", "--config", str(file)]
+
+    assert await asyncio.to_thread(main, [*words, "--user", "eve"]) == 0
+    assert "3 vetoed prompts count no more" in capsys.readouterr().out
+    assert await asyncio.to_thread(main, [*words, "--user", "eve"]) == 2
+    assert "no vetoed prompts of this name count" in capsys.readouterr().err
+    assert await asyncio.to_thread(main, words) == 2
+    assert "name a `user`" in capsys.readouterr().err
 
 
 async def test_the_command_lists_users(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
