@@ -21,6 +21,8 @@ _SHORT_SENTENCE = 25
 _BARE_ANSWER = 40
 _QUESTION_TAIL = 120
 _SPAN_RISK = 0.5
+LONG_REPLY = 3
+"""Claims from which on a reply is long: it has a calibration map of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,11 @@ def reply_logit(found: Sequence[Claim], claimed: NDArray[np.float64], blend: Ble
     return float(reply_features(found, claimed) @ weights)
 
 
+def reply_map(found: Sequence[Claim]) -> str:
+    """The calibration map of a reply: of many claims one is at fault more often than of one."""
+    return "long" if len(found) >= LONG_REPLY else Side.REPLY.value
+
+
 class Faithfulness:
     """Holds each sentence of a reply against the best evidence in the context.
 
@@ -137,7 +144,8 @@ class Faithfulness:
         column = logits[:, self._map.column(head)]
         blend = self._map.blend(head)
         worst = claim_logits(found, column, blend)
-        risk = float(self._map.probability(head, Side.REPLY, reply_logit(found, worst, blend)))
+        side = reply_map(found) if self._map.has(head, reply_map(found)) else Side.REPLY
+        risk = float(self._map.probability(head, side, reply_logit(found, worst, blend)))
         return Score(
             self.name,
             subject.side,

@@ -1,8 +1,10 @@
 """`python -m scorers.training.ablate [NAME]...`: what a source or a shared encoder brings.
 
 Trains each variant of the configuration for the same few tokens from the same start, on rows of
-the last stage, and compares AUROC on held-back rows of real sources. Single-task variants read
-as many tokens as the joint one, all of them of their own rows: a comparison at equal cost.
+the last stage, and compares AUROC on held-back rows of real sources and on parts of the
+benchmarks (rank correlation on `lingconf_benchmark`). Single-task variants read as many tokens as
+the joint one, all of them of their own rows: a comparison at equal cost. A second seed of the
+joint variant shows what is chance.
 Results are added to `ablations.json` in the work folder; a variant that is there is not run again.
 """
 
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from scorers.training.config import Config, Stage, Variant, load_config
 from scorers.training.train import open_run, train_stage, validate
+from scorers.training.transfer import PARTS, transfer
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -45,25 +48,31 @@ def without(arrays: Mapping[str, NDArray[Any]], variant: Variant, heads: Sequenc
 
 
 def measure(config: Config, variant: Variant) -> dict[str, float]:
-    """AUROC of each head on held-back rows after a variant's run."""
+    """Figures by head on held-back rows, and by benchmark, after a variant's run."""
     stage = Stage("ablation", config.ablation.tokens, config.ablation.peak_rate, 0.0, {}, {})
     folder = config.work / "ablation"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    own = replace(config, work=folder, stages=(stage,))
+    seed = config.seed if variant.seed is None else variant.seed
+    own = replace(config, work=folder, stages=(stage,), seed=seed)
     with np.load(config.rows_file(config.stages[-1])) as arrays:
         np.savez(own.rows_file(stage), **without(dict(arrays), variant, config.heads))
     shutil.copy(config.work / "rows-held.npz", folder / "rows-held.npz")
     run = open_run(own)
     run.network.train()
     train_stage(run, stage)
-    found = validate(run)
-    return {head: found[head] for head in variant.heads or config.heads if head in found}
+    heads, found = variant.heads or config.heads, validate(run)
+    away = transfer(run, config)
+    return {head: found[head] for head in heads if head in found} | {
+        part.benchmark: away[part.benchmark]
+        for part in PARTS
+        if part.head in heads and part.benchmark in away
+    }
 
 
-def table(results: Mapping[str, Mapping[str, float]], heads: Sequence[str]) -> str:
+def table(results: Mapping[str, Mapping[str, float]], columns: Sequence[str]) -> str:
     """The results as a Markdown table."""
-    shown = [head for head in heads if any(head in found for found in results.values())]
+    shown = [name for name in columns if any(name in found for found in results.values())]
     lines = [f"| {' | '.join(['variant', *shown])} |", "|" + " --- |" * (len(shown) + 1)]
     for name, found in results.items():
         cells = [f"{found[head]:.3f}" if head in found else "–" for head in shown]
@@ -84,6 +93,7 @@ def main() -> None:
         results[variant.name] = measure(config, variant)
         path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         print(table(results, config.heads), flush=True)
+        print(table(results, [part.benchmark for part in PARTS]), flush=True)
 
 
 if __name__ == "__main__":

@@ -22,13 +22,20 @@ from scorers.builtin.faithfulness import (
     claims,
     reply_features,
     reply_logit,
+    reply_map,
 )
 from scorers.builtin.headmap import Blend
 from scorers.builtin.toxicity import toxicity_rows
 from scorers.training.config import Config, load_config
 from scorers.training.examples import Example, by_group
 from scorers.training.fit import Fitted, fit, logistic
-from scorers.training.held import held_examples, held_hedges, held_views, ordinary_chat
+from scorers.training.held import (
+    calibration_examples,
+    held_examples,
+    held_hedges,
+    held_views,
+    ordinary_chat,
+)
 from scorers.training.labelled_rows import claim_labels
 from scorers.training.scoring import Runner
 from scorers.types import Side
@@ -135,21 +142,26 @@ def fit_blend(found: Sequence[Grounded], labels: Sequence[Sequence[float | None]
 
 
 def with_replies(found: Sequence[Grounded], blend: Blend) -> Blend:
-    """The blend with the weights of a reply's features, from labelled replies."""
+    """The blend with the weights of a reply's features, from labelled replies.
+
+    Each source has an intercept of its own, which is then left out: the weights tell good from
+    bad replies of one source, and not the sources with many bad ones from the others.
+    """
     claimed = [claim_logits(item.claims, item.column, blend) for item in found]
     features = [reply_features(g.claims, part) for g, part in zip(found, claimed, strict=True)]
-    design = np.column_stack([np.array(features), np.ones(len(found))])
+    names = sorted({item.example.source for item in found})
+    own = np.array([[item.example.source == name for name in names] for item in found], float)
     labels = np.array([item.example.labels["unsupported"] for item in found])
-    weights = logistic(design, labels, np.array([1.0, 0.0, 0.0, 0.0, 0.0]))
+    start = np.array([1.0, 0.0, 0.0, 0.0, *(0.0 for _ in names)])
+    weights = logistic(np.column_stack([np.array(features), own]), labels, start)
     worst, mean, novel = (round(max(0.0, float(w)), 4) for w in weights[:3])
-    claims = round(min(0.0, float(weights[3])), 4)
-    return replace(blend, worst=worst, mean=mean, novel=novel, claims=claims)
+    return replace(blend, worst=worst, mean=mean, novel=novel, claims=round(float(weights[3]), 4))
 
 
 def faithfulness_maps(
     found: Sequence[Grounded], labels: Sequence[Sequence[float | None]], blend: Blend
 ) -> tuple[dict[str, Fitted], Floats]:
-    """Maps for whole replies and for sentences, and the logits of the faithful replies."""
+    """Maps for short and long replies and for sentences, and the faithful replies' risks."""
     blended = [claim_logits(item.claims, item.column, blend) for item in found]
     pairs = [
         (logit, label)
@@ -158,12 +170,22 @@ def faithfulness_maps(
         if label is not None
     ]
     sentences = np.array(pairs)
+    maps = {"sentence": fit(sentences[:, 0], sentences[:, 1])}
     replies = np.array(
         [reply_logit(g.claims, part, blend) for g, part in zip(found, blended, strict=True)]
     )
     truth = np.array([item.example.labels["unsupported"] for item in found])
-    maps = {"reply": fit(replies, truth), "sentence": fit(sentences[:, 0], sentences[:, 1])}
-    return maps, replies[truth < 0.5]
+    kinds = np.array([reply_map(item.claims) for item in found])
+    for kind in ("reply", "long"):
+        own = kinds == kind
+        if min((truth[own] >= 0.5).sum(), (truth[own] < 0.5).sum()) >= _FEWEST:
+            maps[kind] = fit(replies[own], truth[own])
+    maps.setdefault("reply", fit(replies, truth))
+    risks = np.zeros(len(found))
+    for kind in ("reply", "long"):
+        fitted = maps.get(kind, maps["reply"])
+        risks[kinds == kind] = np.interp(replies[kinds == kind], fitted.x, fitted.y)
+    return maps, risks[truth < 0.5]
 
 
 def quantiles(risks: Floats) -> dict[str, list[float]]:
@@ -219,7 +241,8 @@ def calibrate(config: Config) -> None:
     ]
     maps = text_maps(config, examples, text_logits(runner, examples, "held back"))
     column = config.heads.index("unsupported")
-    found = grounded(runner, held_examples(config, "faithfulness"), column)
+    replies = [*held_examples(config, "faithfulness"), *calibration_examples(config)]
+    found = grounded(runner, replies, column)
     labels = sentence_labels(found)
     blend = with_replies(found, fit_blend(found, labels))
     maps["unsupported"], faithful = faithfulness_maps(found, labels, blend)
@@ -236,11 +259,11 @@ def calibrate(config: Config) -> None:
             for heads in _TOGETHER
             for name, table in tables(maps, heads, side.value, by_head).items()
         }
-    thresholds["reply"] |= tables(maps, ["unsupported"], "reply", {"unsupported": faithful})
+    thresholds["reply"]["unsupported"] = quantiles(faithful)
     if "reply" in maps.get("expressed", {}):
-        replies = [e for e in chat if e.subject.side is Side.REPLY]
+        own_replies = [e for e in chat if e.subject.side is Side.REPLY]
         sure = maps["expressed"]["reply"]
-        found_risks = expressed_risks(runner, replies, config.heads.index("expressed"), sure)
+        found_risks = expressed_risks(runner, own_replies, config.heads.index("expressed"), sure)
         thresholds["reply"]["expressed"] = quantiles(found_risks)
     for head, sides in maps.items():
         for side_name, fitted in sides.items():

@@ -46,11 +46,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A short training run with less: without the sources that begin so, with these heads only."""
+    """A short training run with less: without the sources that begin so, with these heads only.
+
+    `seed` orders the rows in another way than the configuration's.
+    """
 
     name: str
     drop: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class Config:
     ablation: Ablation = Ablation()
     average: Mapping[str, float] = field(default_factory=dict)
     """Shares of the weights at the ends of stages, by name, whose mean is the model."""
+    calibration_only: Mapping[str, int] = field(default_factory=dict)
+    """Faithfulness sources that only the maps and thresholds are fitted to, with their rows."""
 
     @property
     def weights_file(self) -> Path:
@@ -121,12 +127,18 @@ def load_config(path: Path | None = None) -> Config:
         stages=tuple(_stage(each) for each in raw["stage"]),
         ablation=_ablation(raw.get("ablation", {})),
         average=raw.get("average", {}),
+        calibration_only=raw.get("calibration", {}),
     )
 
 
 def _ablation(raw: Mapping[str, Any]) -> Ablation:
     variants = tuple(
-        Variant(each["name"], tuple(each.get("drop", ())), tuple(each.get("heads", ())))
+        Variant(
+            each["name"],
+            tuple(each.get("drop", ())),
+            tuple(each.get("heads", ())),
+            each.get("seed"),
+        )
         for each in raw.get("variant", ())
     )
     return Ablation(raw.get("tokens", 0), raw.get("peak_rate", 0.0), variants)

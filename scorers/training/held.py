@@ -6,7 +6,14 @@ import random
 from dataclasses import replace
 
 from scorers.training.config import Config
-from scorers.training.examples import CHAT_SOURCES, Example, view_example
+from scorers.training.examples import (
+    CHAT_SOURCES,
+    Example,
+    faithfulness_example,
+    read_rows,
+    view_example,
+)
+from scorers.training.guard import guard
 from scorers.training.made.hedging import hedging
 from scorers.training.prepare import drawn, load_examples, questions, split_examples
 from scorers.types import Side, Subject
@@ -24,6 +31,21 @@ def held_examples(config: Config, task: str) -> list[Example]:
     for source in config.sources(task):
         _, held = split_examples(config, load_examples(config, task, source))
         made += [_shorter(example) for example in held[: _PER_SOURCE[task]]]
+    return made
+
+
+def calibration_examples(config: Config) -> list[Example]:
+    """Replies of the sources that the configuration reads for calibration only.
+
+    Rows of any licence class, since no weight is trained on them; none that is measured on.
+    """
+    made, measured = list[Example](), guard(config.data)
+    for source, count in config.calibration_only.items():
+        rows = read_rows(config.data / "faithfulness" / "train" / f"{source}.parquet")
+        found = [faithfulness_example(row) for row in rows]
+        found = [e for e in found if e.subject.text.strip() and not measured.is_measured(e)]
+        random.Random(f"{config.seed}:{source}:calibration").shuffle(found)
+        made += found[:count]
     return made
 
 

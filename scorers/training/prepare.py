@@ -42,6 +42,7 @@ from scorers.training.made.dialogues import dialogues
 from scorers.training.made.hedging import hedging
 from scorers.training.made.moderation import moderation
 from scorers.training.made.records import records
+from scorers.training.made.scenes import scenes
 from scorers.training.made.sycophancy import sycophancy
 from scorers.training.made.views import views
 from scorers.training.pretrained import encoder_folder
@@ -193,6 +194,7 @@ def written_part(
         *abuse(wanted.get("abuse", 0), rng),
         *danger(wanted.get("danger", 0), rng),
         *moderation(wanted.get("moderation", 0), rng),
+        *scenes(wanted.get("scenes", 0), rng),
     ]
     if "attacks" in wanted:
         made += attacks(wanted["attacks"], rng, benign_prompts(config))

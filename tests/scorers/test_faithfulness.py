@@ -9,7 +9,7 @@ from scorers.builtin import Faithfulness
 from scorers.builtin.evidence import evidence
 from scorers.builtin.faithfulness import claim_spans, claim_text, claims
 from scorers.types import Side, Subject
-from tests.scorers.head_maps import head_map
+from tests.scorers.head_maps import head_map, raw_heads
 
 TOWER = "The tower was built in 1889 by Gustave Eiffel. It is 330 metres tall."
 FILLER = "Rivers carry sand and silt towards the sea over many thousand years. " * 30
@@ -147,6 +147,24 @@ def test_number_of_claims_moves_the_reply_but_not_its_sentences() -> None:
 
     assert score.risk == pytest.approx(1 / (1 + np.exp(-3.0 + np.log(2))), abs=1e-3)
     assert score.spans[0].risk == pytest.approx(1 / (1 + np.exp(-3.0)), abs=1e-3)
+
+
+def test_long_reply_has_a_map_of_its_own() -> None:
+    """From the third claim on another calibration holds, where the model has one."""
+    short = subject("The tower was built in 1889. It stands in the middle of Berlin.")
+    long = subject(short.text + " It was painted by three hundred men in one summer.")
+    raw = raw_heads()["calibration"]
+    never = {"kind": "platt", "x": [-20.0, 20.0], "y": [0.25, 0.25]}
+    own = head_map(calibration=raw | {"unsupported": raw["unsupported"] | {"long": never}})
+    without, scorer = Faithfulness(head_map()), Faithfulness(own)
+
+    def risk(given: Subject, by: Faithfulness) -> float | None:
+        rows = by.rows(given)
+        return by.score(given, rows, _column([3.0] * len(rows))).risk
+
+    assert risk(short, scorer) == risk(short, without)
+    assert risk(long, without) == pytest.approx(1 / (1 + np.exp(-3.0)), abs=1e-3)
+    assert risk(long, scorer) == 0.25
 
 
 def _column(values: list[float]) -> np.ndarray:

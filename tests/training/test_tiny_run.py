@@ -13,7 +13,7 @@ import pytest
 
 from scorers.builtin import HeadMap
 from scorers.training.config import Config, Variant
-from tests.training.tiny import CLOSED, MEASURED, tiny_config, write_data, write_encoder
+from tests.training.tiny import CLOSED, JUDGED, MEASURED, tiny_config, write_data, write_encoder
 
 pytestmark = pytest.mark.train
 
@@ -64,11 +64,12 @@ def words_trained_on(config: Config) -> set[str]:
 
 
 def test_closed_licences_and_benchmarks_stay_out(config: Config) -> None:
-    """No word of the closed source or of the benchmark is in any training batch."""
+    """No word of the closed source, of calibration's or of the benchmark is in a training batch."""
     found = words_trained_on(config)
 
     assert len(found) > 300
     assert CLOSED not in found
+    assert JUDGED not in found
     assert MEASURED not in found
 
 
@@ -186,6 +187,7 @@ def test_calibration_rises_and_thresholds_fall(config: Config) -> None:
 
     assert ("toxic", "prompt") in heads.calibration
     assert ("unsupported", "reply") in heads.calibration
+    assert ("unsupported", "long") in heads.calibration
     assert ("sycophantic", "reply") in heads.calibration
     for found in heads.calibration.values():
         assert np.all(np.diff(found.y) >= 0)
@@ -213,12 +215,13 @@ def test_variant_leaves_out_what_it_says(config: Config) -> None:
 
 
 def test_ablation_measures_its_heads(config: Config) -> None:
-    """A short run gives AUROC of the heads that it trained, and leaves the long run alone."""
+    """A short run gives AUROC of its heads, here and on benchmarks; the long run stays as it is."""
     from scorers.training.ablate import measure, table
 
     before = (config.work / "last.pt").read_bytes()
     found = measure(config, Variant("alone", heads=("toxic",)))
 
-    assert set(found) == {"toxic"}
+    assert set(found) == {"toxic", "hatecheck"}
+    assert found["hatecheck"] > 0.6
     assert f"| alone | {found['toxic']:.3f} |" in table({"alone": found}, config.heads)
     assert (config.work / "last.pt").read_bytes() == before

@@ -23,6 +23,9 @@ CLOSED = "zebulonix"
 MEASURED = "quaggaberg"
 """A word of the benchmark's rows."""
 
+JUDGED = "wombatine"
+"""A word of the rows that only calibration may read."""
+
 _CONFIG = """
 [paths]
 data = "{folder}/data"
@@ -83,6 +86,9 @@ views = 200
 first = 0.25
 second = 0.75
 
+[calibration]
+judged = 150
+
 [ablation]
 tokens = 20_000
 peak_rate = 1.0e-3
@@ -129,6 +135,8 @@ def write_data(folder: Path) -> None:
     _write(train / "openassistant_sample.parquet", chat)
     measured = [_toxicity("measured", f"{MEASURED} number {at}", at % 2) for at in range(40)]
     _write(folder / "data" / "toxicity" / "benchmarks" / "measured.parquet", measured)
+    away = [_toxicity("hatecheck", _remark(at % 2 == 1, rng), at % 2) for at in range(60)]
+    _write(folder / "data" / "toxicity" / "benchmarks" / "hatecheck.parquet", away)
     facts = [
         {
             "context": e.subject.context[0], "prompt": "", "response": e.subject.text,
@@ -138,6 +146,9 @@ def write_data(folder: Path) -> None:
         for e in records(400, rng)
     ]  # fmt: skip
     _write(folder / "data" / "faithfulness" / "train" / "facts.parquet", facts)
+    ends = f" The rest of the {JUDGED} list was not read. Nothing more is said about it there."
+    judged = [row | {"response": row["response"] + ends, "spans": ""} for row in facts]
+    _write(folder / "data" / "faithfulness" / "train" / "judged.parquet", judged)
     pressed = [
         {
             "prompt": f"User: {e.subject.prompt}", "response": e.subject.text,
