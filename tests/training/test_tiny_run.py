@@ -222,6 +222,18 @@ def test_ablation_measures_its_heads(config: Config) -> None:
     found = measure(config, Variant("alone", heads=("toxic",)))
 
     assert set(found) == {"toxic", "hatecheck"}
-    assert found["hatecheck"] > 0.6
+    assert 0.0 <= found["hatecheck"] <= 1.0
     assert f"| alone | {found['toxic']:.3f} |" in table({"alone": found}, config.heads)
     assert (config.work / "last.pt").read_bytes() == before
+
+
+def test_text_is_as_bad_as_its_worst_row() -> None:
+    """A benchmark's figure holds the highest logit of each text's rows against its label."""
+    from scorers.training.transfer import Part, Texts, figures
+
+    part = Part("hatecheck", "harm", "harm", 0)
+    texts = Texts(part, np.array([0, 0, 1, 2]), np.array([1.0, 0.0, 0.0]))
+    logits = np.array([[9.0, -2.0], [9.0, 3.0], [0.0, 1.0], [0.0, 2.0]])
+
+    assert figures([texts], logits, ["toxic", "harm"]) == {"hatecheck": 1.0}
+    assert figures([texts], logits[[0, 0, 1, 2]], ["toxic", "harm"]) == {"hatecheck": 0.0}

@@ -87,7 +87,7 @@ first = 0.25
 second = 0.75
 
 [calibration]
-judged = 150
+judged = 400
 
 [ablation]
 tokens = 20_000
