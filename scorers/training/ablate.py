@@ -1,10 +1,11 @@
 """`python -m scorers.training.ablate [NAME]...`: what a source or a shared encoder brings.
 
-Trains each variant of the configuration for the same few tokens from the same start, on rows of
-the last stage, and compares AUROC on held-back rows of real sources and on parts of the
-benchmarks (rank correlation on `lingconf_benchmark`). Single-task variants read as many tokens as
-the joint one, all of them of their own rows: a comparison at equal cost. A second seed of the
-joint variant shows what is chance.
+Trains each variant of the configuration for the same few tokens on rows of the last stage, from
+the weights at the end of an earlier one, and compares AUROC on held-back rows of real sources and
+on parts of the benchmarks (rank correlation on `lingconf_benchmark`). Single-task variants read as
+many tokens as the joint one, all of them of their own rows: a comparison at equal cost. A second
+seed of the joint variant shows what is chance.
+
 Results are added to `ablations.json` in the work folder; a variant that is there is not run again.
 """
 
@@ -18,10 +19,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from scorers.training.config import Config, Stage, Variant, load_config
-from scorers.training.train import open_run, train_stage, validate
+from scorers.training.train import open_run, stage_file, train_stage, validate
 from scorers.training.transfer import PARTS, transfer
 
 Arrays = dict[str, NDArray[Any]]
@@ -59,6 +61,9 @@ def measure(config: Config, variant: Variant) -> dict[str, float]:
         np.savez(own.rows_file(stage), **without(dict(arrays), variant, config.heads))
     shutil.copy(config.work / "rows-held.npz", folder / "rows-held.npz")
     run = open_run(own)
+    if config.ablation.start:
+        start = torch.load(stage_file(config, config.ablation.start), map_location=run.device)
+        run.network.load_state_dict(start["network"])
     run.network.train()
     train_stage(run, stage)
     heads, found = variant.heads or config.heads, validate(run)

@@ -59,11 +59,15 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """Short runs that show what a source or a shared encoder brings, each of so many tokens."""
+    """Short runs that show what a source or a shared encoder brings, each of so many tokens.
+
+    All begin with the weights at the end of the stage `start`, or with the bare encoder.
+    """
 
     tokens: int = 0
     peak_rate: float = 0.0
     variants: tuple[Variant, ...] = ()
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ def _ablation(raw: Mapping[str, Any]) -> Ablation:
         )
         for each in raw.get("variant", ())
     )
-    return Ablation(raw.get("tokens", 0), raw.get("peak_rate", 0.0), variants)
+    return Ablation(raw.get("tokens", 0), raw.get("peak_rate", 0.0), variants, raw.get("start", ""))
 
 
 def _stage(raw: Mapping[str, Any]) -> Stage:

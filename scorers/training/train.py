@@ -254,8 +254,7 @@ def train(config: Config, names: list[str]) -> None:
         done = train_stage(run, stage)
         if done:
             run.log(stage=stage.name, auroc=validate(run))
-            if stage.name in config.average:
-                torch.save({"network": run.network.state_dict()}, stage_file(config, stage.name))
+            torch.save({"network": run.network.state_dict()}, stage_file(config, stage.name))
             run.progress.stage += 1
             run.progress.epoch = run.progress.index = run.progress.stage_tokens = 0
         run.save()
