@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
         _drift,
         _alerts,
         _abuse,
+        _gaps,
         _feedback,
         _calibration,
         _erase,
@@ -452,6 +453,13 @@ def _abuse(commands: Commands[argparse.ArgumentParser]) -> None:
         "--user", metavar="ID", help="the user, under every key unless one is named"
     )
     pardon.add_argument("--key", metavar="NAME", help="the API key, by name or id")
+
+
+def _gaps(commands: Commands[argparse.ArgumentParser]) -> None:
+    found = _command(commands, "gaps", "what the model answers badly, and what it is about")
+    found.add_argument("--all", action="store_true", help="those that are closed too")
+    found.add_argument("--limit", metavar="N", type=int, default=50, help="gaps; 50")
+    found.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _action(

@@ -211,6 +211,7 @@ async def open_state(
             meter=metrics.watch,
             engine=engine,
             survey=_survey(settings, store, engine),
+            embed=engine.embed if isinstance(engine, Engine) else None,
         ),
         clock=given.clock,
     )

@@ -31,6 +31,11 @@ class WatchMetrics:
             "calibration_error", "Expected calibration error of a served model.", "model"
         )
         self._pairs = gauge("preference_pairs", "Preference pairs that can be exported.")
+        self._gaps = gauge("knowledge_gaps", "Knowledge gaps that are open.")
+        self._gap_prompts = Counter(
+            "knowledge_gap_prompts", "Prompts embedded to look for knowledge gaps.",
+            namespace="fairlead", registry=registry,
+        )  # fmt: skip
         self._alerts = Counter(
             "alerts_sent", "Alerts by webhook and what came of sending.", ("webhook", "status"),
             namespace="fairlead", registry=registry,
@@ -77,6 +82,14 @@ class WatchMetrics:
     def pairs(self, count: int) -> None:
         """So many preference pairs could be exported now."""
         self._pairs.set(count)
+
+    def gaps(self, count: int) -> None:
+        """So many knowledge gaps are open."""
+        self._gaps.set(count)
+
+    def gap_prompts_read(self, count: int) -> None:
+        """So many more prompts were embedded to look for gaps."""
+        self._gap_prompts.inc(count)
 
     def alert_sent(self, webhook: str, status: str) -> None:
         """An alert was tried to deliver: `delivered`, `failed`, `refused`, `gone` or `gave_up`.

@@ -28,6 +28,7 @@ ERASED = (
     "scores",
     "responses",
     "tags",
+    "prompt_vectors",
     "feedback",
     "comparisons",
     "idempotency",
@@ -43,11 +44,13 @@ NOBODY = (
     "leases",
     "audit",
     "stance_spending",
+    "knowledge_gaps",
 )
 """The tables that hold nothing of a person, or only a keyed hash (`audit`)."""
 
 _exchanges, _said, _compared = tables.interactions, tables.feedback, tables.comparisons
 _pardons = tables.pardons
+_PARTS = (tables.scores, tables.responses, tables.tags, tables.prompt_vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ async def _erase_pardons(store: Store, person: Person, erased: Erased) -> None:
 
 def _about(idents: Sequence[str]) -> dict[str, ColumnElement[bool]]:
     """What refers to these exchanges, by table."""
-    owned = (tables.scores, tables.responses, tables.tags, _said)
+    owned = (*_PARTS, _said)
     sides = (_compared.c.chosen_interaction_id, _compared.c.rejected_interaction_id)
     return {
         "comparisons": or_(*(side.in_(idents) for side in sides)),
@@ -157,7 +160,6 @@ def _conditions(person: Person) -> dict[str, tuple[Table, ColumnElement[bool]]]:
     """What is the person's, by table, for counting."""
     theirs = select(_exchanges.c.id).where(person.asked())
     sides = (_compared.c.chosen_interaction_id, _compared.c.rejected_interaction_id)
-    owned = (tables.scores, tables.responses, tables.tags)
     said = or_(_said.c.interaction_id.in_(theirs), person.rated(_said))
     compared = or_(*(side.in_(theirs) for side in sides), person.rated(_compared))
     answered = _answered(
@@ -169,7 +171,7 @@ def _conditions(person: Person) -> dict[str, tuple[Table, ColumnElement[bool]]]:
     )
     return {
         "interactions": (_exchanges, person.asked()),
-        **{str(table.name): (table, table.c.interaction_id.in_(theirs)) for table in owned},
+        **{str(table.name): (table, table.c.interaction_id.in_(theirs)) for table in _PARTS},
         "feedback": (_said, said),
         "comparisons": (_compared, compared),
         "idempotency": (tables.idempotency, answered),

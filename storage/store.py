@@ -17,6 +17,7 @@ from storage.repositories.alerts import Alerts
 from storage.repositories.audit import Audit
 from storage.repositories.comparisons import Comparisons
 from storage.repositories.feedback import Feedback
+from storage.repositories.gaps import Gaps
 from storage.repositories.idempotency import Idempotency
 from storage.repositories.interactions import Interactions
 from storage.repositories.keys import Keys
@@ -43,6 +44,7 @@ class UnitOfWork:
     tallies: Tallies
     abuse: Abuse
     spending: Spending
+    gaps: Gaps
 
     @classmethod
     def over(cls, connection: AsyncConnection) -> UnitOfWork:
@@ -60,6 +62,7 @@ class UnitOfWork:
             Tallies,
             Abuse,
             Spending,
+            Gaps,
         )
         return cls(connection, *(part(connection) for part in parts))  # type: ignore[arg-type]
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -348,4 +349,30 @@ pardons = Table(
     Column("key_id", String),
     Column("user", String),
     Index(None, "key_id", "user"),
+)
+
+# What prompts are about, as the encoder has it: one row for each prompt that was looked at.
+prompt_vectors = Table(
+    "prompt_vectors",
+    metadata,
+    _owner(is_key=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("encoder", String, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Column("is_unsupported", Boolean),
+    Column("expressed", Float(53)),
+    Index(None, "created_us"),
+)
+
+# Found gaps by figures and ids: what they are about is read from the exchanges that are there.
+knowledge_gaps = Table(
+    "knowledge_gaps",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+    Column("closed_us", BigInteger),
+    _json("figures"),
+    _json("members"),
+    Index(None, "created_us", "id"),
 )

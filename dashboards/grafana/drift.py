@@ -45,6 +45,11 @@ def build() -> Dashboard:
                    "flag": share(EXCHANGES, 'verdict="flag"')}, unit="percentunit"),
             lines("Traffic by model", "Exchanges per second. A new name may be a new model.",
                   {"{{model}}": rate(EXCHANGES, by="model")}, unit="reqps"),
+            lines("Knowledge gaps", "Themes that are new or grow and are answered worse than the "
+                  "rest. `fairlead gaps` says what they are about.",
+                  {"open": "max(fairlead_knowledge_gaps)"}),
+            lines("Prompts looked at for gaps", "Embedded per hour, within the budget.",
+                  {"prompts": f"{rate('fairlead_knowledge_gap_prompts_total')} * 3600"}),
             lines("Alerts", "By webhook and what came of it, since the server started.",
                   {"{{webhook}}: {{status}}":
                    "sum by (webhook, status) (fairlead_alerts_sent_total)"}, span=24),

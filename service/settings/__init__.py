@@ -25,7 +25,14 @@ from service.settings.scoring import Labelling, Scoring
 from service.settings.stance import StanceProbeSettings
 from service.settings.table import known_keys, section_in, settings_table
 from service.settings.telling import Logs, TelemetrySettings
-from service.settings.watch import CalibrationSettings, DriftSettings, ScorerHealth, VetoRate, Watch
+from service.settings.watch import (
+    CalibrationSettings,
+    DriftSettings,
+    KnowledgeGaps,
+    ScorerHealth,
+    VetoRate,
+    Watch,
+)
 from service.settings.whole import Settings
 
 __all__ = [
@@ -38,6 +45,7 @@ __all__ = [
     "Alerts",
     "CalibrationSettings",
     "DriftSettings",
+    "KnowledgeGaps",
     "Labelling",
     "Limits",
     "Listen",

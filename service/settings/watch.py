@@ -66,6 +66,51 @@ class DriftSettings(Section):
         return self
 
 
+class KnowledgeGaps(Section):
+    """How prompts are watched for themes that the model answers badly."""
+
+    prompts_per_hour: int = Field(
+        default=0,
+        ge=0,
+        le=2000,
+        description="Budget: prompts of an hour that are embedded to look for knowledge gaps, at "
+        "random; 0 does not look.",
+    )
+    reference_days: int = Field(
+        default=7, ge=1, le=90, description="Days of prompts that the newer are compared with."
+    )
+    watched_days: int = Field(
+        default=7, ge=1, le=90, description="Days of the newest prompts, in which gaps are found."
+    )
+    min_prompts: int = Field(
+        default=20, ge=10, le=10_000, description="Fewer prompts about one thing are no gap."
+    )
+    min_people: int = Field(
+        default=5, ge=2, le=1000, description="Nor are prompts of fewer users or conversations."
+    )
+    min_growth: float = Field(
+        default=1.5,
+        ge=1,
+        le=100,
+        description="How many times as frequent as before they have become at least.",
+    )
+    min_worse: float = Field(
+        default=0.1,
+        ge=0.01,
+        le=1,
+        description="How much more frequent a bad sign is than in all other replies at least.",
+    )
+    hedged_below: float = Field(
+        default=0.5, gt=0, lt=1, description="Expressed confidence below which a reply is hedged."
+    )
+    false_alarm_weeks: float = Field(
+        default=4.0,
+        gt=0,
+        le=520,
+        description="Weeks to a false find on average, at least, over all themes together.",
+    )
+
+
 class CalibrationSettings(Section):
     """How the certainty of served models is watched."""
 
@@ -140,6 +185,10 @@ class Watch(Section):
     )
     drift: DriftSettings = Field(
         default_factory=DriftSettings, description="How the record is watched for drift."
+    )
+    knowledge_gaps: KnowledgeGaps = Field(
+        default_factory=KnowledgeGaps,
+        description="How prompts are watched for themes that are answered badly.",
     )
     calibration: CalibrationSettings = Field(
         default_factory=CalibrationSettings,

@@ -11,6 +11,7 @@ from service.watch import vetoes
 from service.watch.alerts import Alerts
 from service.watch.calibrating import Calibrating
 from service.watch.drifting import DriftWatcher
+from service.watch.gap_hunting import Embed, GapWatcher
 from service.watch.keeping import Keeping
 from service.watch.loop import Loop, Watcher
 from service.watch.pairing import Pairing
@@ -41,11 +42,12 @@ async def open_watch(
     meter: WatchMetrics,
     engine: Healthy | None = None,
     survey: Survey | None = None,
+    embed: Embed | None = None,
 ) -> Watching:
     """Starts the sender and the loop over all watchers; the stack stops them.
 
-    Drift needs a `survey`, the model's health its `engine`. Raises ConfigError where a webhook
-    cannot be used.
+    Drift needs a `survey`, the model's health its `engine`, knowledge gaps both that and what
+    embeds. Raises ConfigError where a webhook cannot be used.
     """
     found = webhooks(wanted.alerts)
     alerts = Alerts(store, found, hold_s=wanted.alerts.resolve_after_s)
@@ -67,6 +69,10 @@ async def open_watch(
         watchers.append(EngineWatcher(engine, alerts, wanted.scoring.provider))
     if survey is not None:
         watchers.append(DriftWatcher(survey, alerts, meter))
+    gaps = wanted.watch.knowledge_gaps
+    if embed is not None and engine is not None and gaps.prompts_per_hour:
+        encoder = engine.health().model
+        watchers.append(GapWatcher(store, alerts, gaps, meter, embed, encoder))
     meter.begin(
         webhooks=[webhook.name for webhook in found],
         watchers=[*(watcher.name for watcher in watchers), "lease", "sender", "abuse"],

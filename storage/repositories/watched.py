@@ -199,11 +199,12 @@ def _exchange(row: Mapping[Any, Any], risks: dict[str, float]) -> WatchedExchang
     fields: dict[str, Any] = {name: row[name] for name in _FIGURES if name not in _COMPARED}
     fields["timings"] = row["timings"] if isinstance(row["timings"], dict) else {}
     if "choices" in row and is_readable(level_in(row["request"])):
-        fields |= {"prompt": _prompt(row["request"]), "reply": _reply(row["choices"])}
+        fields |= {"prompt": newest_prompt(row["request"]), "reply": _reply(row["choices"])}
     return WatchedExchange(**fields, risks=risks, is_flip=_is_flip(row))
 
 
-def _prompt(request: Json) -> str | None:
+def newest_prompt(request: Json) -> str | None:
+    """What a recorded request's user said last."""
     messages = request.get("messages") if isinstance(request, dict) else None
     for message in reversed(messages if isinstance(messages, list) else []):
         if isinstance(message, dict) and message.get("role") == "user":

@@ -90,6 +90,8 @@ def _watch(metrics: Metrics) -> None:
     metrics.watch.drift_alarm("risk.reply.toxicity", is_on=False)
     metrics.watch.calibration("atlas-large", 0.04)
     metrics.watch.pairs(12)
+    metrics.watch.gaps(1)
+    metrics.watch.gap_prompts_read(60)
     metrics.watch.alert_sent("hook", "delivered")
 
 

@@ -32,6 +32,7 @@ ROUTES = (
     ("get", "/v1/interactions/{id}"),
     ("get", "/v1/abuse"),
     ("post", "/v1/abuse/pardons"),
+    ("get", "/v1/gaps"),
     ("get", "/v1/preferences/export"),
     ("post", "/v1/erasures"),
     ("get", "/v1/audit"),

@@ -12,6 +12,7 @@ from storage import tables
 from storage.erasing import ERASED, EXCHANGES_AT_ONCE, NOBODY, Erased, Person, count, erase
 from storage.ids import new_id, now_us
 from storage.records import IdempotencyRecord, InteractionRecord
+from storage.repositories.gaps import Asked
 from storage.spool import Spool, to_line
 from storage.spool_erasing import REJECTED, count_spooled, erase_spooled
 from storage.store import Store
@@ -38,6 +39,8 @@ async def put(store: Store, *records: Any) -> None:
         for record in records:
             if isinstance(record, InteractionRecord):
                 await unit.interactions.add(record)
+                asked_of = Asked(id=record.id, created_us=record.created_us, prompt=SECRET)
+                await unit.gaps.place([(asked_of, b"vector")], "encoder")
                 continue
             is_thumb = hasattr(record, "rating")
             await (unit.feedback if is_thumb else unit.comparisons).add(record)
@@ -84,20 +87,21 @@ async def test_all_of_a_person_goes_and_nobody_elses(store: Store) -> None:
     erased = Erased()
 
     assert await count(store, Person("ann")) == {
-        "interactions": 1, "scores": 2, "responses": 1, "tags": 2,
+        "interactions": 1, "scores": 2, "responses": 1, "tags": 2, "prompt_vectors": 1,
         "feedback": 2, "comparisons": 2, "idempotency": 4, "pardons": 1,
     }  # fmt: skip
     await erase(store, Person("ann"), erased)
 
     assert dict(erased.removed) == {
-        "interactions": 1, "scores": 2, "responses": 1, "tags": 2,
+        "interactions": 1, "scores": 2, "responses": 1, "tags": 2, "prompt_vectors": 1,
         "feedback": 2, "comparisons": 2, "idempotency": 4, "pardons": 1,
     }  # fmt: skip
     assert set(erased.left) == set(ERASED)
     assert not +erased.left
     assert await count(store, Person("ann")) == dict.fromkeys(ERASED, 0)
     assert await rows(store) == {
-        name: before[name] * 2 // 3 for name in ("interactions", "scores", "responses", "tags")
+        name: before[name] * 2 // 3
+        for name in ("interactions", "scores", "responses", "tags", "prompt_vectors")
     } | {"feedback": 1, "comparisons": 1, "idempotency": 2, "pardons": 1}
 
 
