@@ -10,6 +10,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.databases import (  # noqa: F401 - fixtures
+    blank_url,
+    cluster,
+    database_url,
+    server,
+    server_url,
+    sqlite_file,
+    store,
+)
 from tests.fakes.upstream import Upstream
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import make_url
 
 from service.app import create_app
 from service.settings import Settings
 from service.state import KEY, State
 from storage.records import InteractionRecord
+from tests.schema import sqlite_url, write_database
+
+NAME = "fairlead.db"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Local:
 def local_settings(folder: Path, **values: Any) -> Settings:
     """Settings of a service that scores nothing, with its record in a folder."""
     base: dict[str, Any] = {
-        "database_url": f"sqlite+aiosqlite:///{folder / 'fairlead.db'}",
+        "database_url": sqlite_url(folder / NAME),
         "upstreams": [{"url": "http://127.0.0.1:9/v1"}],
         "policies": {"default": {"mode": "off"}},
     }
@@ -47,7 +51,11 @@ def local_settings(folder: Path, **values: Any) -> Settings:
 
 @asynccontextmanager
 async def serving_locally(settings: Settings, **parts: Any) -> AsyncIterator[Local]:
-    """Runs the service's lifespan; errors inside come back as responses, as on a port."""
+    """Runs the service's lifespan; errors inside come back as responses, as on a port.
+
+    Its record is migrated already, where that is a file to be: each start would take its time.
+    """
+    _migrate(settings)
     app = create_app(settings, **parts)
     async with app.router.lifespan_context(app) as given:
         state = dict(given or {})
@@ -88,3 +96,9 @@ def exchange(ident: str = "fl_1", **fields: Any) -> InteractionRecord:
         ],
     }
     return InteractionRecord(**(base | fields))
+
+
+def _migrate(settings: Settings) -> None:
+    file = Path(make_url(settings.database_url).database or "")
+    if file.name == NAME and not file.exists():
+        write_database(file)

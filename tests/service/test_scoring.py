@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -238,7 +239,8 @@ async def test_nothing_is_recorded_or_counted_as_traffic(local: Local) -> None:
     page = (await local.client.get("/v1/interactions")).json()
     metrics = (await local.client.get("/metrics")).text
     assert page["items"] == []
-    assert "fairlead_verdicts_total{" not in metrics
+    verdicts = re.findall(r"^fairlead_verdicts_total\{.*\} (.+)$", metrics, re.MULTILINE)
+    assert set(verdicts) == {"0.0"}
     assert 'fairlead_requests_total{model="",route="/v1/score",status="200"} 1.0' in metrics
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.store import Store
-from tests.storage.conftest import sqlite_url
+from tests.schema import sqlite_url
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from storage.engine import open_engines, parse_url
 from storage.errors import BadDatabaseUrl, StoreUnavailable
 from storage.store import Store
-from tests.storage.conftest import sqlite_url
+from tests.schema import sqlite_url
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from storage.errors import SchemaNotCurrent, StoreUnavailable
 from storage.partitions import TABLES
 from storage.store import Store
 from storage.tables import metadata
+from tests.schema import sqlite_url
 from tests.storage.building import exchange
-from tests.storage.conftest import sqlite_url
 
 
 def _is_told(item: Any, name: str | None, kind: str, reflected: bool, _other: Any) -> bool:

@@ -21,8 +21,9 @@ from storage.sink import AsyncSink
 from storage.store import Store
 from storage.writer import Writer, WriterOptions
 from tests.fakes.store import CountingObserver, ScriptedSink
+from tests.patience import until
+from tests.schema import sqlite_url
 from tests.storage.building import exchange, score
-from tests.storage.conftest import sqlite_url
 
 AWAY = StoreUnavailable("away")
 
@@ -63,8 +64,7 @@ def _spooling(folder: Path, **changes: float) -> WriterOptions:
 
 
 async def _replayed(writer: Writer) -> None:
-    while writer.spooled_bytes:  # noqa: ASYNC110 the writer tells this to nobody
-        await asyncio.sleep(0.005)
+    await until(lambda: not writer.spooled_bytes)
 
 
 async def _stored(store: Store) -> set[str]:

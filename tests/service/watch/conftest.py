@@ -1,4 +1,4 @@
-"""A store per test: SQLite always, PostgreSQL when the environment asks for it."""
+"""A clock for what watches."""
 
 from __future__ import annotations
 
@@ -7,13 +7,6 @@ from dataclasses import dataclass
 import pytest
 
 from storage.ids import now_us
-from tests.storage.conftest import (  # noqa: F401 - fixtures
-    cluster,
-    database_url,
-    migrated_file,
-    sqlite_file,
-    store,
-)
 
 
 @dataclass

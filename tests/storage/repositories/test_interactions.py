@@ -79,7 +79,9 @@ async def test_a_probe_is_added_once_to_what_is_there(store: Store) -> None:
         assert await unit.interactions.get(bare.id) == replace(bare, stance_probe=probe)
 
 
-@pytest.mark.parametrize("ident", ["chatcmpl-1", "chatcmpl-1b", FULL.id])
+@pytest.mark.parametrize(
+    "ident", ["chatcmpl-1", "chatcmpl-1b", FULL.id], ids=["reply", "other reply", "own"]
+)
 async def test_exchange_is_found_by_any_of_its_ids(store: Store, ident: str) -> None:
     """An exchange is found by its own id and by each id of its reply."""
     await _add(store, FULL, exchange(response_ids=("chatcmpl-2",)))

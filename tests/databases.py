@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
@@ -17,19 +16,11 @@ import pytest
 
 from storage import migrate
 from storage.store import Store
+from tests.schema import sqlite_url, write_database
 from tests.storage.postgres import Cluster, running_cluster
 
 _BACKENDS = ["sqlite"] + (["postgresql"] if os.environ.get("FAIRLEAD_TEST_POSTGRES") else [])
 _numbers = count()
-
-
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the schema, to copy."""
-    path = tmp_path_factory.mktemp("schema") / "migrated.db"
-    with asyncio.Runner() as runner:
-        runner.run(migrate.upgrade(sqlite_url(path)))
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +34,11 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def sqlite_file(migrated_file: Path, tmp_path: Path) -> Path:
+def sqlite_file(tmp_path: Path) -> Path:
     """A migrated SQLite file of this test's own."""
-    return Path(shutil.copy(migrated_file, tmp_path / "fairlead.db"))
+    path = tmp_path / "fairlead.db"
+    write_database(path)
+    return path
 
 
 @pytest.fixture(params=_BACKENDS)
@@ -94,8 +87,3 @@ async def server(server_url: str) -> AsyncIterator[Store]:
     opened = await Store.open(server_url)
     yield opened
     await opened.close()
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite file."""
-    return f"sqlite+aiosqlite:///{path}"
