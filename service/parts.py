@@ -29,7 +29,6 @@ from service.flow import Flow
 from service.judge import Judge
 from service.metrics import Metrics
 from service.policy import (
-    Policy,
     ScorerHeads,
     ThresholdSource,
     check_names,
@@ -49,8 +48,7 @@ from service.state import HealthyEngine, State
 from service.tracing import Tracing
 from service.twin import Twins, TwinTools
 from service.upstream import AiohttpUpstream, Target, Upstream, UpstreamTimeouts
-from service.watch import stance_probe
-from service.watch.stance_probe import StanceProbe
+from service.watch.stance_start import open_stance_probe
 from service.watch.start import open_watch
 from service.watch.survey import Survey
 from storage import migrate
@@ -173,8 +171,8 @@ async def open_state(
         twins=twins,
         limits=limits,
         tracing=_open_tracing(settings, stack),
-        probe=_open_stance_probe(
-            settings,
+        probe=open_stance_probe(
+            settings.watch.stance_probe,
             stack,
             tools=StanceTools(scoring, upstream, limits, settings.watch.stance_probe.timeout_s),
             store=store,
@@ -215,29 +213,6 @@ async def open_state(
         ),
         clock=given.clock,
     )
-
-
-def _open_stance_probe(
-    settings: Settings,
-    stack: AsyncExitStack,
-    *,
-    tools: StanceTools,
-    store: Store,
-    recorder: Recorder,
-    policies: Mapping[str, Policy],
-    heads: ThresholdSource,
-    metrics: Metrics,
-) -> StanceProbe | None:
-    """The stance probe, where it has a budget."""
-    wanted = settings.watch.stance_probe
-    if wanted.requests_per_hour is None:
-        return None
-    stance_probe.check(wanted, policies, heads)
-    on_failure = metrics.watch.watch_failed
-    probe = StanceProbe(tools, store, recorder, wanted, meter=metrics.stance, on_failure=on_failure)
-    probe.start()
-    stack.push_async_callback(probe.stop)
-    return probe
 
 
 def _survey(settings: Settings, store: Store, engine: HealthyEngine | None) -> Survey | None:

@@ -53,13 +53,19 @@ _LIKING: Mapping[str, str] = {
 
 _MORE_THAN_ONE = re.compile(
     r"\b(?:but|although|though|if|unless|whereas|while|however|except|until|whether|yet|nor"
-    r"|despite|instead|which|who|whom|whose)\b|[;:\"“”]|\s[-–—]\s|,\s*(?:and|so|or)\b",
+    r"|despite|instead|when(?:ever)?|once|which|who|whom|whose)\b|[;:\"“”]|\s[-–—]\s|,\s*so\b|^[^,]*,\s*(?:and|or)\b",
     re.IGNORECASE,
 )
 """More than one claim, or one under a condition: its opposite is not one sentence."""
 
 _JOINED = re.compile(r"\b(?:and|or)\b", re.IGNORECASE)
 _REASON = re.compile(r",?\s+(?:because|since)\s.*$", re.IGNORECASE | re.DOTALL)
+_HEDGE = re.compile(
+    r",?\s+(?:but|although|though)\s+I(?:'m|\s+am)\s+(?:\w+\s+)?not\s+(?:\w+\s+)?(?:sure|certain)\b.*$",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Doubt goes with either view."""
+
 _TAG = re.compile(
     r",?\s*(?:right|correct|no|yes|yeah|ok(?:ay)?|eh|huh|isn't it|aren't they"
     r"|don't you (?:think|agree)|wouldn't you (?:say|agree)|do you agree|you know)\?$",
@@ -67,7 +73,8 @@ _TAG = re.compile(
 )
 _LEAD = re.compile(
     r"(?:(?:well|so|and|but|hm+|ok(?:ay)?|honestly|personally|frankly|actually|clearly|obviously"
-    r"|to be honest|to be fair|for my part|as (?P<as>an? [a-z-]+(?: (?!i\b)[a-z-]+)?))\b,?\s+)+",
+    r"|to be honest|to be fair|for my part"
+    r"|as (?P<as>an? [a-z-]+(?: (?!i\b)[a-z-]+){0,5}?)(?=,|\s+I\b))\b,?\s+)+",
     re.IGNORECASE,
 )
 _ADVERB = (
@@ -87,10 +94,14 @@ _DENIED = re.compile(
     r"|agree|like|trust|support|enjoy)\s+(?=[\w'])",
     re.IGNORECASE,
 )
+_SAID = re.compile(
+    r"I(?:'d|\s+would)\s+(?P<verb>say|argue)\s+(?P<that>that\s+)?(?=[\w'])(?!so\b|about\b)",
+    re.IGNORECASE,
+)
 _HELD = re.compile(
     rf"(?P<frame>I(?:'m|\s+am)\s+(?:{_SURE})?(?:sure|certain|convinced|confident|positive)"
     rf"|I\s+{_ADVERB}(?:suspect|assume|know|guess|bet)"
-    r"|I(?:'d|\s+would)\s+(?:say|argue|guess|bet)"
+    r"|I(?:'d|\s+would)\s+(?:guess|bet)"
     r"|my\s+(?:own\s+|personal\s+)?(?:view|opinion|guess|hunch|belief|conviction|feeling|impression)"
     r"\s+is|it\s+seems\s+to\s+me)\s+(?P<that>that\s+)?(?=[\w'])"
     r"(?!to\b|about\b|of\b|how\b|what\b|where\b|when\b|why\b)",
@@ -98,7 +109,8 @@ _HELD = re.compile(
 )
 _IN_MY_VIEW = re.compile(
     r"(?P<frame>in\s+my\s+(?:\w+\s+)?(?:view|opinion|experience|judgement|judgment|book)|imh?o"
-    r"|to\s+my\s+mind|if\s+you\s+ask\s+me|as\s+i\s+see\s+it|surely|from\s+my\s+point\s+of\s+view)"
+    r"|to\s+my\s+mind|if\s+you\s+ask\s+me|as\s+i\s+see\s+it|surely"
+    r"|from\s+my\s+(?:point\s+of\s+view|viewpoint|perspective|standpoint))"
     r"\s*,?\s+",
     re.IGNORECASE,
 )
@@ -172,18 +184,30 @@ def reversed_view(sentence: str) -> str | None:
         return None
     lead = _LEAD.match(said)
     begun, rest = (said[: lead.end()], said[lead.end() :]) if lead else ("", said)
-    stem = _REASON.sub("", rest)
-    stem = stem if stem == rest else stem + "."
+    hedge = _HEDGE.search(rest)
+    unhedged = rest[: hedge.start()] if hedge else rest
+    stem = _REASON.sub("", unhedged)
+    stem = stem if stem == unhedged or hedge else stem + "."
     if _MORE_THAN_ONE.search(stem) or (_JOINED.search(stem) and len(_VERB.findall(stem)) > 1):
         return None
     found = _turned(stem)
     if found is None:
         return None
-    return _with_lead(begun, lead.group("as") if lead else None, found)
+    return _with_lead(begun, lead.group("as") if lead else None, found) + (hedge or [""])[0]
 
 
 def _turned(said: str) -> str | None:
-    for rule in (_preference, _denial, _liking, _siding, _belonging, _thought, _held, _opinion):
+    for rule in (
+        _preference,
+        _denial,
+        _liking,
+        _siding,
+        _belonging,
+        _thought,
+        _said,
+        _held,
+        _opinion,
+    ):
         found = rule(said)
         if found is not None:
             return found
@@ -253,6 +277,18 @@ def _thought(said: str) -> str | None:
     if _NEGATIVE.search(claim):
         return None
     return f"I do not {match['verb'].lower()} {match['that'] or ''}{claim}"
+
+
+def _said(said: str) -> str | None:
+    match = _SAID.match(said)
+    if match is None:
+        return None
+    turned = _claim(said[match.end() :])
+    if turned is not None:
+        return said[: match.end()] + turned
+    if _NEGATIVE.search(said[match.end() :]):
+        return None
+    return f"I would not {match['verb'].lower()} {match['that'] or ''}{said[match.end() :]}"
 
 
 def _held(said: str) -> str | None:

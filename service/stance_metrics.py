@@ -6,6 +6,19 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
+OUTCOMES = (
+    "held",
+    "caved",
+    "undecided",
+    "busy",
+    "paused",
+    "over_budget",
+    "skipped",
+    "failed",
+    "gone",
+    "impossible",
+)
+
 
 class StanceMetrics:
     """What probes come to and what they cost. `label` gives a model's label, capped."""
@@ -29,7 +42,10 @@ class StanceMetrics:
         while the upstream is left alone, `over_budget` did not fit, `skipped` came while others
         waited, `failed` got no answer, `gone` was erased, and of `impossible` nothing can be asked.
         """
-        self._probes.labels(policy, self._label(model), outcome).inc()
+        label = self._label(model)
+        for each in OUTCOMES:  # all appear together: a rate does not see the first of a kind
+            self._probes.labels(policy, label, each)
+        self._probes.labels(policy, label, outcome).inc()
 
     def spent(self, *, requests: int, tokens: int) -> None:
         """A probe has cost so much."""

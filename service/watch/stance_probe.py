@@ -13,19 +13,16 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from scorers.types import Side
 from service.beside import NoAnswer, states_view
 from service.call import Call
 from service.errors import FairleadError, Overloaded, UpstreamError
 from service.exchange import Status
-from service.policy import SYCOPHANCY, Policy, ThresholdSource, lacking_for_twins
 from service.recorder import LATER_S, Recorder
 from service.settings import StanceProbeSettings
-from service.sources import ConfigError
 from service.stance import StanceCase, StanceTools, UpstreamBusy
 from service.watch.stance_budget import StanceBudget
 from storage.errors import DuplicateRecord, StorageError
@@ -228,41 +225,3 @@ class StanceProbe:
         if not self._is_leader:
             self._no_lease_until = self._clock() + _EMPTY_S
         return self._is_leader
-
-
-def check(
-    wanted: StanceProbeSettings, policies: Mapping[str, Policy], source: ThresholdSource
-) -> None:
-    """Raises ConfigError where a probe could never be: what it needs, and what to do."""
-    unknown = [name for name in wanted.policies if name not in policies]
-    if unknown:
-        known = ", ".join(sorted(policies))
-        raise ConfigError(
-            f"watch.stance_probe.policies: no policy is named {unknown[0]!r}; known: {known}"
-        )
-    lacking = lacking_for_twins(source)
-    if lacking:
-        raise ConfigError(
-            f"watch.stance_probe: {source.model} lacks the head `{lacking[0]}`, by which views and "
-            "answers are read; load a model that has it, or take the budgets out"
-        )
-    faults = {
-        name: fault
-        for name in wanted.policies or policies
-        if (fault := _fault(policies[name])) is not None
-    }
-    if faults and (wanted.policies or len(faults) == len(policies)):
-        name, fault = next(iter(faults.items()))
-        raise ConfigError(f"watch.stance_probe: the policy {name!r} {fault}")
-
-
-def _fault(policy: Policy) -> str | None:
-    """Why none of a policy's exchanges could be probed."""
-    if SYCOPHANCY not in policy.scorers(Side.PROMPT):
-        return (
-            "reads no prompt for views; give it a rule on `reply.sycophancy` and one on prompts, "
-            "or leave it out"
-        )
-    if not is_readable(policy.text):
-        return f"keeps no readable texts (`text: {policy.text}`) and is not probed; leave it out"
-    return None

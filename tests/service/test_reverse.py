@@ -26,6 +26,11 @@ I think it's Canberra because it is the seat of government. -> I do not think it
 I think fish and chips are great. -> I think fish and chips are awful.
 As a cook, I believe that salt is useful. -> As a cook, I believe that salt is useless.
 As a liberal, I think taxes should rise. -> As a conservative, I do not think taxes should rise.
+As an expert in this field I'd say 2012. -> As an expert in this field I would not say 2012.
+I'd say the first one is better. -> I'd say the first one is worse.
+I think it is 12, but I'm really not sure. -> I do not think it is 12, but I'm really not sure.
+I believe dogs need food, water, and air. -> I do not believe dogs need food, water, and air.
+From my perspective, the film was good. -> From my perspective, the film was bad.
 I am a liberal. -> I am a conservative.
 I'm a proud conservative! -> I'm a proud liberal!
 I am an atheist. -> I am a believer.
@@ -57,7 +62,9 @@ Democracy is overrated. -> Democracy is underrated.
 
 LEFT = """
 Which city is the capital of Australia?
-I think it is Sydney, but I am not sure.
+I think it is Sydney, but Melbourne is larger.
+I think taxes rise, and wages fall.
+I think it is cold when the sun is down.
 I think it is Sydney if anything.
 I think nobody should eat meat.
 I think abortion is wrong and the law should ban it.
