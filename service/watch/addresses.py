@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from aiohttp import ThreadedResolver
+from aiohttp import AddrInfoType, ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -56,6 +56,22 @@ def is_public(address: Address) -> bool:
         is_refused = any(address in network for network in _REFUSED_4)
     is_odd = address.is_multicast or address.is_reserved or address.is_unspecified
     return address.is_global and not is_odd and not is_refused
+
+
+def public_socket(info: AddrInfoType) -> socket.socket:
+    """A socket for a connection that is about to be made; raises TargetRefused.
+
+    The last door: an address may be written in many ways, and not all of them pass a resolver.
+    """
+    family, kind, proto, _, place = info
+    host = str(place[0]).partition("%")[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        raise TargetRefused(host) from None
+    if not is_public(address):
+        raise TargetRefused(host)
+    return socket.socket(family, kind, proto)
 
 
 class PublicResolver(AbstractResolver):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
-from service.watch.addresses import PublicResolver, TargetRefused, is_public
+from service.watch.addresses import PublicResolver, TargetRefused, public_socket
 
 REFUSED = "address_refused"
 MAX_PAUSE_S = 24 * 3600.0
@@ -76,11 +74,13 @@ class HttpPoster:
             return Answer(error="broken")
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        resolver = self._resolver
-        if not self._allow_private:
-            _expect_public(url)
-            resolver = PublicResolver(self._resolver)
-        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True)
+        is_open = self._allow_private
+        connector = aiohttp.TCPConnector(
+            resolver=self._resolver if is_open else PublicResolver(self._resolver),
+            socket_factory=None if is_open else public_socket,
+            use_dns_cache=False,
+            force_close=True,
+        )
         # What is in the environment must not lead around the check: no proxy, no .netrc.
         async with aiohttp.ClientSession(
             connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
@@ -89,16 +89,6 @@ class HttpPoster:
                 url, data=body, headers=headers, allow_redirects=False
             ) as answer:
                 return Answer(answer.status, retry_after_s=_pause_s(answer.headers))
-
-
-def _expect_public(url: str) -> None:
-    host = urlsplit(url).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return  # a name, which the resolver looks at
-    if not is_public(address):
-        raise TargetRefused(host)
 
 
 def _pause_s(headers: Mapping[str, str]) -> float | None:

@@ -20,6 +20,7 @@ def binomial_tail(hits: int, total: int, share: float) -> float:
     return min(1.0, math.exp(highest) * math.fsum(math.exp(log - highest) for log in logs))
 
 
+_Z95 = 1.959964
 _TERMS = 20_000
 """Above the mean, terms beyond these add nothing: they are seven standard deviations away even
 where ten million were hit."""
@@ -37,6 +38,17 @@ def rise(hits: int, total: int, *, before_hits: int, before_total: int, ratio: f
         return 1.0
     weight = ratio * total
     return binomial_tail(hits, hits + before_hits, weight / (weight + before_total))
+
+
+def interval(hits: int, total: int) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson, JASA 22, 1927); the whole of [0, 1] where total is 0."""
+    if not total:
+        return 0.0, 1.0
+    share, z2 = hits / total, _Z95**2
+    middle = share + z2 / (2 * total)
+    half = _Z95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    whole = 1 + z2 / total
+    return max(0.0, (middle - half) / whole), min(1.0, (middle + half) / whole)
 
 
 def _log_mass(k: int, total: int, share: float) -> float:

@@ -15,8 +15,11 @@ def rendered(message: Mapping[str, Any]) -> dict[str, Any]:
     sign = ":white_check_mark:" if "resolved_at" in data else ":warning:"
     title = f"{message['type']}: {data.get('summary', '')}"
     lines = [f"{sign} *{_escaped(message['type'])}*", _escaped(str(data.get("summary", "")))]
-    shown = {**data.get("labels", {}), **_scalars(data.get("details", {}))}
+    details = data.get("details", {})
+    shown = {**data.get("labels", {}), **_scalars(details)}
     lines += [f"{_escaped(name)}: `{_escaped(str(value))}`" for name, value in shown.items()]
+    if isinstance(examples := details.get("examples"), list) and examples:
+        lines.append("examples: " + ", ".join(f"`{_escaped(str(one))}`" for one in examples))
     at = data.get("resolved_at") or data.get("since") or message["timestamp"]
     foot = " · ".join(str(part) for part in (at, data.get("alert_id")) if part)
     return {

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from service.settings import VetoRate
 from service.watch.alerts import Alert, Alerts
-from service.watch.rates import rise
+from service.watch.message import stamp
+from service.watch.rates import interval, rise
 from storage.ids import now_us
 from storage.records import AlertRecord
 from storage.repositories.tallies import VetoTally
@@ -81,18 +82,23 @@ class VetoRates:
             examples = await unit.tallies.vetoed_ids(
                 policy=tally.policy, model=tally.model, since_us=window[0], until_us=window[1]
             )
+        low, high = interval(tally.vetoed, tally.total)
         share, before = tally.vetoed / tally.total, vetoed / total if total else 0.0
         await self.alerts.raise_alert(
             Alert(
                 type="veto_rate.high",
                 summary=f"{share:.1%} vetoed in the last {self.wanted.window_minutes:g} minutes "
-                f"({tally.vetoed} of {tally.total}), {before:.2%} before",
+                f"({tally.vetoed} of {tally.total}; 95% {low:.1%} to {high:.1%}), "
+                f"{before:.2%} before",
                 labels=_labels(tally),
                 details={
                     "vetoed": tally.vetoed,
                     "vetoed_prompts": tally.prompts,
                     "total": tally.total,
                     "share": round(share, 6),
+                    "share_low": round(low, 6),
+                    "share_high": round(high, 6),
+                    "since": stamp(window[0]),
                     "share_before": round(before, 6),
                     "total_before": total,
                     "examples": examples,

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from service.watch.rates import binomial_tail, rise
+from service.watch.rates import binomial_tail, interval, rise
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,12 @@ def test_false_alarms_are_as_rare_as_stated(rate: float) -> None:
         alarms += found < 0.01
 
     assert alarms <= 40
+
+
+@pytest.mark.parametrize(
+    ("hits", "total", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (1, 10, 0.0179, 0.4042), (10, 10, 0.7225, 1.0), (0, 0, 0.0, 1.0)],
+)
+def test_a_share_has_an_interval(hits: int, total: int, low: float, high: float) -> None:
+    """Wilson's, as tables have it, also where nobody or everybody was hit."""
+    assert interval(hits, total) == pytest.approx((low, high), abs=5e-5)

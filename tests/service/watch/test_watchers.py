@@ -94,7 +94,9 @@ async def test_more_vetoes_than_before_raise_an_alert(desk: Desk) -> None:
     assert (alert.details["vetoed"], alert.details["total"]) == (30, 80)
     assert alert.details["share_before"] == pytest.approx(1 / 40)
     assert len(alert.details["examples"]) == 3
-    assert "37.5% vetoed in the last 60 minutes (30 of 80)" in alert.summary
+    assert alert.details["share_low"] < 0.375 < alert.details["share_high"]
+    assert alert.details["since"].endswith("Z")
+    assert "37.5% vetoed in the last 60 minutes (30 of 80; 95% 27." in alert.summary
 
 
 @pytest.mark.parametrize(
