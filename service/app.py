@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -38,7 +38,7 @@ from service.routes import (
     preferences,
     scoring,
 )
-from service.routes.proxy import ScoredRoute, proxied_routes
+from service.routes.proxy import METHODS, ScoredRoute, proxied_routes
 from service.routes.wire import Proxy
 from service.settings import Settings
 from service.sources import ConfigError
@@ -125,7 +125,7 @@ def create_app(
     *hot, rest = proxied_routes(_proxy, scored)
     # Scored routes are looked at first, for speed; what takes all the rest comes last.
     app.router.routes[:0] = hot
-    app.router.routes.append(rest)
+    app.router.routes.extend([*_nowhere(), rest])
     app.front = _front(app, settings, metrics)
     _handle_errors(app, scored)
     describe(app, tuple(scored))
@@ -156,6 +156,21 @@ def _front(app: FastAPI, settings: Settings, metrics: Metrics) -> ASGIApp:
 
 def _proxy(scope: Scope) -> Proxy:
     return state_in(scope).proxy
+
+
+def _nowhere() -> Iterator[Route]:
+    """What lies among our own paths below `/v1` and is none of them: no upstream's business."""
+    ours = (one.path for router in ROUTERS for one in router.routes if isinstance(one, Route))
+    names = {path.split("/")[2] for path in ours if path.startswith("/v1/")}
+    for name in sorted(names):
+        yield Route(f"/v1/{name}", _unknown, methods=METHODS)
+        yield Route(f"/v1/{name}/{{rest:path}}", _unknown, methods=METHODS)
+
+
+async def _unknown(_: Request) -> Response:
+    raise NotFound(
+        "Fairlead has no such route, or not with this method; /openapi.json lists its routes"
+    )
 
 
 def _route_names(scored: Iterable[str]) -> set[str]:

@@ -88,7 +88,7 @@ class DemoUpstream:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """`POST /v1/chat/completions`, plain or streamed as asked."""
         body = await request.json()
-        text, has_tool = self._choose(str(body["messages"][-1]["content"]))
+        text, has_tool = self._choose(str(body["messages"][-1].get("content")))
         reply_id = f"chatcmpl-demo-{secrets.token_hex(6)}"
         if body.get("stream"):
             return await _stream(request, _events(reply_id, text, has_tool=has_tool))

@@ -49,6 +49,8 @@ class Tally:
     """Why the replay ended before its end; "" where it did not."""
 
     in_a_row: int = 0
+    failure: str = ""
+    """What the last failed request was answered."""
 
 
 def replaying(settings: Settings, url: str, api_key_env: str | None) -> Settings:
@@ -163,4 +165,14 @@ class Replayer:
         else:
             tally.failed += 1
             tally.in_a_row += 1
+            tally.failure = _told(answer)
         on_done()
+
+
+def _told(answer: httpx.Response) -> str:
+    """Status and message of an error, ours or the candidate's own."""
+    try:
+        message = answer.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        message = answer.text
+    return f"{answer.status_code} {str(message).strip()[:200]}"

@@ -54,10 +54,13 @@ async def _replayed(args: argparse.Namespace, settings: Settings, where: Selecti
                 task = progress.add_task("replaying", total=len(bodies))
                 tally = await replayer.run(bodies, lambda: progress.advance(task))
     say(f"{tally.sent - tally.failed} answers recorded with the tag {args.tag}")
+    if not bodies and not skipped:
+        say(f"  no recorded reply fits --from {args.source}")
     for reason, count in sorted(skipped.items()):
         say(f"  not sent, {reason}: {count}")
     if tally.failed:
         say(f"  failed: {tally.failed}; run the same command again to send them again")
+        say(f"  the last failure: {tally.failure}")
     if tally.stopped:
         say(f"  stopped: {tally.stopped}; {len(bodies) - tally.sent} are left")
     return 1 if tally.failed else 0

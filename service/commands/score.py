@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
     is_file = args.input is not None or args.output is not None
     if is_file == (args.response is not None) or (is_file and not (args.input and args.output)):
         raise UsageError("give either --response TEXT, or --input FILE and --output FILE")
+    if is_file and args.output.resolve() == args.input.resolve():
+        raise UsageError("--output: is the input file; name another, so that nothing is lost")
     flags = {name: getattr(args, name) for name in ("model", "provider") if getattr(args, name)}
     settings = settings_of(args, {"scoring": flags})
     if is_file:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import math
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Serves until it is told to stop."""
     settings = settings_of(args, flags_of(args))
     check(settings)
+    _expect_free(settings.listen.host, settings.listen.port)
     asyncio.run(_prepare(settings))
     set_up_logs(settings.logs.level)
     os.environ[RESOLVED] = settings.model_dump_json()
@@ -58,6 +60,20 @@ def run(args: argparse.Namespace) -> int:
             timeout_graceful_shutdown=math.ceil(settings.timeouts.drain_s),
         )
     return 0
+
+
+def _expect_free(host: str, port: int) -> None:
+    """UsageError where nobody can listen there: before the model is loaded."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        why = error.strerror or error
+        raise UsageError(
+            f"cannot listen on {host}, port {port}: {why}; see --host, --port"
+        ) from None
 
 
 def worker() -> FastAPI:

@@ -173,6 +173,10 @@ async def test_a_body_over_the_limit_is_refused(
         ("DELETE", "/healthz", 405, "invalid_request"),
         ("POST", "/v1/feedback", 400, "invalid_request"),
         ("GET", "/v1/interactions?limit=many", 400, "invalid_request"),
+        ("DELETE", "/v1/feedback", 404, "not_found"),
+        ("POST", "/v1/interactions", 404, "not_found"),
+        ("GET", "/v1/preferences/exports?format=dpo", 404, "not_found"),
+        ("GET", "/v1/score", 404, "not_found"),
     ],
 )
 async def test_every_error_is_in_the_envelope(

@@ -229,6 +229,29 @@ def test_a_configuration_is_checked_against_the_model(run: Run, tmp_path: Path, 
     assert "there is no model 'nothing'" in missing[2]
 
 
+def test_a_taken_port_is_told(run: Run) -> None:
+    """In a line, before the store is opened."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, out, err = run("serve", "--upstream", "http://127.0.0.1:9/v1", "--port", port)
+
+    assert (code, out) == (2, "")
+    assert f"cannot listen on 127.0.0.1, port {port}: " in err
+
+
+def test_scores_do_not_replace_their_input(run: Run, tmp_path: Path) -> None:
+    """However the file is named."""
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"response": "hello"}\n', encoding="utf-8")
+    same = tmp_path / "x" / ".." / "in.jsonl"
+
+    code, _, err = run("score", "--input", str(path), "--output", str(same))
+
+    assert code == 2
+    assert "--output: is the input file" in err
+    assert path.read_text(encoding="utf-8") == '{"response": "hello"}\n'
+
+
 SECRETS = """
 upstreams: [{url: "http://a/v1", api_key_env: EDGE_API_KEY}]
 privacy: {key_env: EDGE_HASH_KEY}

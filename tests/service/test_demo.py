@@ -82,7 +82,10 @@ async def test_upstream_admits_what_it_does_not_know() -> None:
     async with serving(exchanges()) as url, httpx.AsyncClient() as client:
         reply = (await client.post(f"{url}/chat/completions", json=body)).json()
 
+        empty = await client.post(f"{url}/chat/completions", json={"messages": [{"role": "user"}]})
+
     assert "scripted upstream" in reply["choices"][0]["message"]["content"]
+    assert empty.status_code == 200
 
 
 def test_misses_are_named() -> None:

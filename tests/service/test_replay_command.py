@@ -141,7 +141,17 @@ def test_an_upstream_that_is_not_there_ends_it(
 
     out = capsys.readouterr().out
     assert "5 requests in a row failed" in out
+    assert "the last failure: 502 no connection to the upstream candidate" in out
     assert "7 are left" in out
+
+
+def test_a_selector_that_nothing_fits_is_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is sent, and the reason is a line."""
+    keep(url, asked("a1", "Question?"))
+    argv = ["replay", "--from", "model=other", "--upstream", closed_port_url(), "--tag", "try"]
+
+    assert main(argv) == 0
+    assert "no recorded reply fits --from model=other" in capsys.readouterr().out
 
 
 def test_what_cannot_be_asked_again_is_told(
