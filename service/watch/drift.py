@@ -138,18 +138,26 @@ def examine(reference: Series, watched: Series, options: Options) -> Finding:
         state="drifted",
         effect=_effect(alarm.test, int(bench.starts[alarm.start])),
         since_us=since_us,
-        alarmed_us=bench.at_us(alarm.raised) + HOUR_US,
+        alarmed_us=bench.known_us(alarm.raised),
         examples=_examples(alarm.test, watched, since_us),
     )
 
 
 def alarmed(reference: Series, watched: Series, options: Options) -> list[int]:
     """When alarms were raised, those that are over too, in unix microseconds."""
+    return [raised_us for raised_us, _ in spells(reference, watched, options)]
+
+
+def spells(reference: Series, watched: Series, options: Options) -> list[tuple[int, int | None]]:
+    """When alarms were raised and when they were over, in unix microseconds.
+
+    Each as it was known at the time; the end of one that lasts is None.
+    """
     bench = _Bench.of(reference, watched, options)
     if isinstance(bench, str):
         return []
-    found = [alarm for alarm, _ in bench.alarms(options.log_threshold)]
-    return [bench.at_us(alarm.raised) + HOUR_US for alarm in found if alarm is not None]
+    found = [alarm for alarm, _ in bench.alarms(options.log_threshold) if alarm is not None]
+    return [(bench.known_us(one.raised), one.end and bench.known_us(one.end)) for one in found]
 
 
 def baseline(observed: Observed) -> Baseline:
@@ -240,6 +248,10 @@ class _Bench:
     def at_us(self, step: int) -> int:
         """When a step's hour began."""
         return int(self.hours[step]) * HOUR_US
+
+    def known_us(self, step: int) -> int:
+        """When a step's hour was over."""
+        return self.at_us(step) + HOUR_US
 
     def alarms(self, log_threshold: float) -> Iterator[tuple[_Alarm | None, float]]:
         """Each alarm with its evidence, then, where none lasts, none with the evidence now."""

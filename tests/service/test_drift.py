@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.watch.drift import Finding, Options, examine
+from service.watch.drift import Finding, Options, alarmed, examine, spells
 from service.watch.series import HOUR_US, Grouping, Kind, Series, View, views
 
 START = 480_000
@@ -110,6 +110,22 @@ def test_an_alarm_is_over_when_the_signal_has_come_back() -> None:
 
     assert watched("share", before, parts[0]).state == "drifted"
     assert watched("share", before, np.concatenate(parts)).state == "steady"
+
+
+def test_a_spell_is_told_as_it_was_known_at_the_time() -> None:
+    """What comes later changes neither when an alarm was raised nor when it was over."""
+    parts = [draws("share", 24 * PER_HOUR, 2, 0.1), draws("share", 48 * PER_HOUR, 3)]
+    before = draws("share", HOURS_OF_REFERENCE * PER_HOUR, 1)
+    reference = series(before, "share", START)
+    seen = series(np.concatenate(parts), "share", START + HOURS_OF_REFERENCE)
+
+    [(raised, over)] = spells(reference, seen, Options())
+    assert over is not None
+    assert raised < over
+    for cut, known in ((over, [(raised, over)]), (over - HOUR_US, [(raised, None)]),
+                       (raised - HOUR_US, [])):  # fmt: skip
+        assert spells(reference, seen.between(0, cut), Options()) == known
+    assert alarmed(reference, seen, Options()) == [raised]
 
 
 def test_one_user_who_asks_a_lot_is_one_voice() -> None:
