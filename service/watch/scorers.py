@@ -11,7 +11,8 @@ from typing import Protocol
 from scorers.engine import Health
 from service.settings import ScorerHealth
 from service.watch.alerts import Alert, Alerts
-from service.watch.rates import binomial_tail
+from service.watch.message import stamp
+from service.watch.rates import binomial_tail, interval
 from storage.ids import now_us
 from storage.store import Store
 
@@ -93,15 +94,29 @@ class FailureWatcher:
         if is_open and total and failed <= bar * total:
             await self.alerts.resolve("scorer.unhealthy", _FAILURES)
         elif failed and (is_open or binomial_tail(failed, total, bar) < self.wanted.alpha):
-            await self.alerts.raise_alert(
-                Alert(
-                    type="scorer.unhealthy",
-                    summary=f"{failed} of the last {total} exchanges lack a score",
-                    labels=_FAILURES,
-                    details={"failed": failed, "total": total},
-                    stale_after_s=STALE_S,
-                )
+            await self._raise(since, failed=failed, total=total)
+
+    async def _raise(self, since_us: int, *, failed: int, total: int) -> None:
+        async with self.store.reading() as unit:
+            examples = await unit.tallies.failed_ids(since_us=since_us)
+        low, high = interval(failed, total)
+        await self.alerts.raise_alert(
+            Alert(
+                type="scorer.unhealthy",
+                summary=f"{failed} of the last {total} exchanges lack a score "
+                f"(95% {low:.1%} to {high:.1%}, {self.wanted.max_failures:.1%} may)",
+                labels=_FAILURES,
+                details={
+                    "failed": failed,
+                    "total": total,
+                    "share_low": round(low, 6),
+                    "share_high": round(high, 6),
+                    "since": stamp(since_us),
+                    "examples": examples,
+                },
+                stale_after_s=STALE_S,
             )
+        )
 
 
 _FAILURES = {"kind": "failures"}

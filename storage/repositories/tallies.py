@@ -86,12 +86,8 @@ class Tallies:
 
     async def failures(self, *, since_us: int, most: int = 5000) -> tuple[int, int]:
         """How many of the newest exchanges were to be scored, and how many lack a score."""
-        scores = tables.scores
-        is_failed = exists().where(
-            scores.c.interaction_id == _table.c.id, scores.c.status == "failed"
-        )
         newest = (
-            select(cast(is_failed, Integer).label("is_failed"))
+            select(cast(_lacks_a_score(), Integer).label("is_failed"))
             .where(_table.c.created_us >= since_us)
             .where(_table.c.mode != "off", _table.c.status != "rejected")
             .order_by(_table.c.created_us.desc())
@@ -101,6 +97,22 @@ class Tallies:
         query = select(func.count(), func.coalesce(func.sum(newest.c.is_failed), 0))
         total, failed = (await self._connection.execute(query.select_from(newest))).one()
         return total, failed
+
+    async def failed_ids(self, *, since_us: int, limit: int = 3) -> list[str]:
+        """The newest exchanges that lack a score, by id."""
+        query = (
+            select(_table.c.id)
+            .where(_table.c.created_us >= since_us, _lacks_a_score())
+            .where(_table.c.mode != "off", _table.c.status != "rejected")
+            .order_by(_table.c.created_us.desc(), _table.c.id.desc())
+            .limit(limit)
+        )
+        return list((await self._connection.execute(query)).scalars())
+
+
+def _lacks_a_score() -> ColumnElement[bool]:
+    scores = tables.scores
+    return exists().where(scores.c.interaction_id == _table.c.id, scores.c.status == "failed")
 
 
 def _between(since_us: int, until_us: int) -> ColumnElement[bool]:

@@ -192,7 +192,10 @@ async def test_missing_scores_raise_an_alert_and_end_it(desk: Desk) -> None:
     await watcher.look()
     (alert,) = await desk.open()
     assert alert.labels == {"kind": "failures"}
-    assert alert.details == {"failed": 34, "total": 74}
+    assert (alert.details["failed"], alert.details["total"]) == (34, 74)
+    assert alert.details["share_low"] < 34 / 74 < alert.details["share_high"]
+    assert len(set(alert.details["examples"])) == 3
+    assert alert.summary.startswith("34 of the last 74 exchanges lack a score (95% ")
 
     desk.clock.forward(700)
     await desk.keep(desk.traffic(40, 0, minutes_ago=3))
