@@ -61,8 +61,10 @@ def pytest_terminal_summary(
     left_out = config.stash.get(_LEFT_OUT, [])
     for marker, reason in _ABSENT.items():
         count = sum(item.get_closest_marker(marker) is not None for item in left_out)
-        if count:
-            terminalreporter.write_line(f"left out {count} tests marked {marker}: {reason}")
+        if count or config.pluginmanager.hasplugin("dsession"):  # xdist's workers keep the count
+            terminalreporter.write_line(
+                f"left out {count or 'the'} tests marked {marker}: {reason}"
+            )
 
 
 @pytest.fixture

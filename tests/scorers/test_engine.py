@@ -227,8 +227,11 @@ async def test_deadline_during_the_run(bench: Bench) -> None:
     """A caller is answered at its deadline while the run goes on; the late result is counted."""
     bench.session.gate.clear()
 
-    with pytest.raises(DeadlineExceeded):
-        await bench.engine.score(prompt("slow"), deadline=time.monotonic() + 0.2)
+    for patience_s in (0.2, 1.0, 5.0, 25.0):
+        with pytest.raises(DeadlineExceeded):
+            await bench.engine.score(prompt("slow"), deadline=time.monotonic() + patience_s)
+        if bench.session.batches:  # else a busy machine had not begun by then
+            break
 
     assert len(bench.session.batches) == 1
     bench.session.gate.set()

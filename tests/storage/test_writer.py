@@ -96,7 +96,8 @@ async def test_group_forms_while_the_one_before_commits(
     puts = []
     for record in records:
         puts.append(asyncio.create_task(writer.put(record, is_durable=True)))
-        await asyncio.sleep(0.001)
+        await until(lambda: sink.attempts)
+    await until(lambda: writer.pending_records == len(records))
 
     sink.gate.set()
     await asyncio.gather(*puts)
@@ -144,10 +145,9 @@ async def test_full_writer_refuses_aloud(
     options = WriterOptions(pending_records=2, group_records=1, overflow_wait_s=0.02)
     writer = await _started(plain_store, sink, observer, options)
     sink.gate.clear()
-    for _ in range(2):
+    for _ in range(3):
         await writer.put(exchange(), is_durable=False)
-        await asyncio.sleep(0.001)
-    await writer.put(exchange(), is_durable=False)
+        await until(lambda: sink.attempts)
 
     with pytest.raises(WriterOverflow):
         await writer.put(exchange(), is_durable=False)
@@ -392,9 +392,9 @@ async def test_closing_does_not_wait_for_ever(
     writer = await _started(plain_store, sink, observer)
     sink.gate.clear()
     puts = [asyncio.create_task(writer.put(exchange(), is_durable=True)) for _ in range(3)]
-    await asyncio.sleep(0.001)
+    await until(lambda: sink.attempts)
     puts += [asyncio.create_task(writer.put(exchange(), is_durable=True)) for _ in range(3)]
-    await asyncio.sleep(0.001)
+    await until(lambda: writer.pending_records == len(puts))
 
     await writer.close(drain_s=0.01)
 
@@ -409,7 +409,7 @@ async def test_gone_caller_loses_nothing(
     writer = await _started(plain_store, sink, observer)
     sink.gate.clear()
     put = asyncio.create_task(writer.put(exchange(), is_durable=True))
-    await asyncio.sleep(0.001)
+    await until(lambda: sink.attempts)
 
     put.cancel()
     await asyncio.wait([put])
