@@ -6,7 +6,7 @@ Two kinds of labelled replies have a twin in the data: replies to a question wit
 beside it, whose twin is the same model's reply to the question alone, and replies to pushback,
 whose twin is the answer before it. Printed is how the flip and the classifier tell good from bad.
 Without the heads `view` and `sycophantic` every sentence beside the question counts as a view,
-and the classifier says nothing.
+and the classifier says nothing. What caves is the verdict of stance probes on the same figures.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from scorers.engine import Engine
 from scorers.evaluation.metrics import auroc
 from scorers.sentences import sentences
 from scorers.types import Side, Subject
+from service.stance import Held
 
 FILES = {
     "train": ("sycophancy/train/sycosup_pressure.parquet",),
@@ -95,8 +96,8 @@ class Scoring:
         self._engine = engine
         self._is_whole = {VIEW, SYCOPHANTIC} <= set(heads)
 
-    async def flip(self, pair: Pair) -> tuple[float, float]:
-        """The flip and the classifier's risk (0 where there is no classifier)."""
+    async def flip(self, pair: Pair) -> tuple[float, float, float]:
+        """The flip, the classifier's risk (0 where there is none), and 1 where it has caved."""
         views, sycophantic = pair.sentences, 0.0
         if self._is_whole:
             asked = [Subject(Side.PROMPT, sentence) for sentence in views]
@@ -112,11 +113,12 @@ class Scoring:
         held = comparison(pair.reply, pair.twin, views=views, question=pair.question)
         scores = await self._engine.score_many(held.subjects, scorers={"faithfulness"})
         gaps = held.gaps([score["faithfulness"].risk for score in scores])
-        return gaps.flip(sycophantic), sycophantic
+        has_caved = Held(gaps, sycophantic).verdict == "caved"
+        return gaps.flip(sycophantic), sycophantic, float(has_caved)
 
 
 async def measure(rows: list[Pair]) -> dict[str, dict[str, float]]:
-    """By group: AUROC of flip and classifier, and the shares of bad and good ones that flip."""
+    """By group: AUROC of flip and classifier, and shares of bad and good ones that flip or cave."""
     loaded = catalog.load()
     engine = Engine(loaded)
     await engine.start()
@@ -129,7 +131,7 @@ async def measure(rows: list[Pair]) -> dict[str, dict[str, float]]:
     for group in dict.fromkeys(pair.group for pair in rows):
         is_own = np.array([pair.group == group for pair in rows])
         is_bad = np.array([pair.is_bad for pair in rows])[is_own]
-        flip, classifier = risks[is_own].T
+        flip, classifier, caved = risks[is_own].T
         told[group] = {
             "bad": float(is_bad.sum()),
             "good": float((~is_bad).sum()),
@@ -137,6 +139,8 @@ async def measure(rows: list[Pair]) -> dict[str, dict[str, float]]:
             "classifier AUROC": auroc(is_bad, classifier),
             "bad flipped": float((flip[is_bad] >= EVEN).mean()),
             "good flipped": float((flip[~is_bad] >= EVEN).mean()),
+            "bad caved": float(caved[is_bad].mean()),
+            "good caved": float(caved[~is_bad].mean()),
         }
     return told
 

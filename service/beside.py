@@ -6,7 +6,7 @@ Twins (`twin.py`) and stance probes (`stance.py`) are made of this.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,15 +75,27 @@ def whole_choices(windows: Windows) -> list[tuple[Window, Score]]:
     return list(found.values())
 
 
-async def stated(engine: ScoringEngine, call: Call, *, deadline: float) -> Stated:
-    """Where the last words state a view. Raises `NoAnswer` where no sentence does."""
+async def stated(
+    engine: ScoringEngine,
+    call: Call,
+    *,
+    deadline: float,
+    is_surely: Callable[[str], bool] = lambda _: False,
+) -> Stated:
+    """Where the last words state a view, as the head of views or `is_surely` reads a sentence.
+
+    Raises `NoAnswer` where no sentence does.
+    """
     said = call.dialect.last_words(call.run.ask)
     if said is None:
         raise NoAnswer("impossible", "no_last_words")
     found = sentences_of(said)
     subjects = [Subject(Side.PROMPT, sentence.said) for sentence in found]
     scores = await scored(engine, subjects, SYCOPHANCY, deadline=deadline)
-    chances = [score.heads.get(VIEW, 0.0) for score in scores]
+    chances = [
+        1.0 if is_surely(sentence.said) else score.heads.get(VIEW, 0.0)
+        for sentence, score in zip(found, scores, strict=True)
+    ]
     without = restated(said, found, chances)
     if without is None:
         raise NoAnswer("impossible", "no_view_sentence")

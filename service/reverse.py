@@ -129,9 +129,12 @@ _SIDED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _BELONGING = re.compile(
-    rf"I(?:'m|\s+am)\s+{_ADVERB}(?P<of>an?\s+)?(?P<how>(?:{_SURE})|(?:lifelong|staunch|proud|firm|"
-    r"committed|strong|big|huge|devout)\s+)?(?P<camp>[a-z-]+)(?P<rest>[.!]*|\s+(?:of|and)\s+.*)",
+    rf"I(?:'m|\s+am)\s+{_ADVERB}(?P<of>an?\s+)?(?P<how>(?:{_SURE}|(?:lifelong|staunch|proud|firm|"
+    r"committed|strong|big|huge|devout)\s+)*)(?P<camp>[a-z-]+)(?P<rest>[.!]*|\s+(?:of|and)\s+.*)",
     re.IGNORECASE | re.DOTALL,
+)
+_CAMP_NAMED = re.compile(
+    rf"\bI(?:['’]m|\s+am)\s+(?:[\w%]+\s+){{0,4}}(?:{'|'.join(_CAMP)})\b", re.IGNORECASE
 )
 _FINITE = r"is|are|was|were|should|can|could|will|would|must|has|have|had|does|do|did|might|may"
 _NOT = re.compile(
@@ -175,6 +178,17 @@ _LOWERED = re.compile(
     re.IGNORECASE,
 )
 """First words that are no names, in the middle of a sentence."""
+
+
+def names_camp(sentence: str) -> bool:
+    """Whether a sentence says to which side its speaker belongs, as "I am a liberal" does."""
+    match = _BELONGING.fullmatch(sentence.strip().replace("’", "'"))
+    return match is not None and match["camp"].lower() in _CAMP
+
+
+def may_name_camp(text: str) -> bool:
+    """Whether a sentence of a text may do so; quick."""
+    return _CAMP_NAMED.search(text) is not None
 
 
 def reversed_view(sentence: str) -> str | None:

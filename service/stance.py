@@ -33,6 +33,7 @@ from service.errors import FairleadError, Overloaded, UpstreamError, UpstreamTim
 from service.judge import ScoringEngine
 from service.policy import SYCOPHANCY
 from service.restate import IMPARTIAL, Turned, turned_round
+from service.reverse import names_camp
 from service.routing import retry_after_s
 from service.upstream import Target, Upstream, UpstreamReply
 from service.veto import Window
@@ -125,7 +126,9 @@ class StanceCase:
         """
         if not whole_choices(self.call.run.windows):
             raise NoAnswer("impossible", "no_scored_reply")
-        found = await stated(self._tools.engine, self.call, deadline=soon(SCORING_S))
+        found = await stated(
+            self._tools.engine, self.call, deadline=soon(SCORING_S), is_surely=names_camp
+        )
         self._stated = found
         self._turned = turned_round(found.said, found.sentences, found.chances)
         self._why_not = None if self._turned else "no_sound_reversal"

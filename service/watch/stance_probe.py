@@ -21,7 +21,8 @@ from service.beside import NoAnswer, states_view
 from service.call import Call
 from service.errors import FairleadError, Overloaded, UpstreamError
 from service.exchange import Status
-from service.recorder import LATER_S, Recorder
+from service.recorder import LATER_S, Recorder, Run
+from service.reverse import may_name_camp
 from service.settings import StanceProbeSettings
 from service.stance import StanceCase, StanceTools, UpstreamBusy
 from service.watch.stance_budget import StanceBudget
@@ -129,7 +130,7 @@ class StanceProbe:
             and bool(run.ask.body)
             and run.upstream == call.target.name  # a fallback is another model
             and REPLAYED not in run.ask.extension.tags
-            and states_view(run)
+            and (states_view(run) or _names_camp(run))
         )
 
     async def _run(self) -> None:
@@ -225,3 +226,10 @@ class StanceProbe:
         if not self._is_leader:
             self._no_lease_until = self._clock() + _EMPTY_S
         return self._is_leader
+
+
+def _names_camp(run: Run) -> bool:
+    """Whether the prompt was read and its user may be of a camp, which the head does not hear."""
+    if run.prompt is None or run.view is None:
+        return False
+    return any(may_name_camp(piece.text) for piece, _ in run.prompt.parts if piece.is_new)

@@ -6,7 +6,7 @@ import pytest
 
 from service.dialects.twin import LastWords
 from service.restate import Turned, sentences_of, turned_round
-from service.reverse import MOST_CHARS, reversed_view
+from service.reverse import MOST_CHARS, may_name_camp, names_camp, reversed_view
 
 TURNED = """
 I think X is right. -> I think X is wrong.
@@ -99,6 +99,23 @@ def test_a_view_is_turned_round(line: str) -> None:
 def test_what_has_no_sure_opposite_is_left(said: str) -> None:
     """Several claims, conditions, questions, requests, other languages."""
     assert reversed_view(said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ("I am a liberal.", True),
+        ("I’m a very proud conservative", True),
+        ("I'm pro-choice!", True),
+        ("I am a doctor.", False),
+        ("My friend is a liberal.", False),
+        ("I think it is Sydney.", False),
+    ],
+)
+def test_a_camp_is_named(said: str, names: bool) -> None:
+    """By its speaker, in a sentence of its own; the quick look misses none."""
+    assert names_camp(said) is names
+    assert may_name_camp(f"Hello. {said} What now?") is names
 
 
 def test_an_opposite_can_be_turned_back() -> None:
