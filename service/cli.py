@@ -154,6 +154,9 @@ def _export(commands: Commands[argparse.ArgumentParser]) -> None:
 def _qna(found: argparse.ArgumentParser) -> None:
     named = found.add_argument_group("instructlab", "what the qna.yaml says of itself")
     named.add_argument("--topic", metavar="TAG", help="the tag whose corrections are written")
+    named.add_argument(
+        "--gap", metavar="ID", help="a knowledge gap whose corrections are written, as one topic"
+    )
     named.add_argument("--created-by", metavar="NAME", default="fairlead", help="who made it")
     named.add_argument("--task-description", metavar="TEXT", help="what a skill teaches")
     named.add_argument(

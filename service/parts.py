@@ -216,11 +216,11 @@ async def open_state(
 
 
 def _survey(settings: Settings, store: Store, engine: HealthyEngine | None) -> Survey | None:
-    """Who looks for drift; prompts are embedded where there is an engine that can."""
+    """Who looks for drift; texts are embedded where there is an engine that can."""
     wanted = settings.watch.drift
     if wanted.mode == "off":
         return None
-    embed = engine.embed if isinstance(engine, Engine) and wanted.prompts_per_hour else None
+    embed = engine.embed if isinstance(engine, Engine) and wanted.has_topics else None
     return Survey(store, wanted, embed)
 
 

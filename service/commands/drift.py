@@ -45,7 +45,7 @@ async def _looked(settings: Settings, since_us: int | None) -> tuple[Windows, li
         windows = await survey.windows(at_us, since_us)
         async with store.reading() as unit:
             has_traffic = await unit.watched.first_us() is not None
-        if has_traffic and wanted.prompts_per_hour:
+        if has_traffic and wanted.has_topics:
             engine, _ = await stack.enter_async_context(scoring(settings, ()))
             survey = Survey(store, wanted, engine.embed)
         return windows, await survey.look(at_us, since_us)

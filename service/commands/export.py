@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from service.commands.score import scoring
 from service.commands.terminal import say, settings_of
 from service.labelling import load_functions
 from service.settings import Settings
+from service.watch.gap_names import named
 from storage import migrate
 from storage.errors import StorageError
 from storage.exports import formats
@@ -100,6 +101,7 @@ async def _export(
     store = await Store.open(url)
     try:
         filters = {"format": args.format, "file": str(args.output)} | _given(options)
+        filters |= {"gap": args.gap} if args.gap else {}
         async with audited(store, "export", actor=command_actor(), filters=filters) as run:
             summary = await _write(store, settings, args, options=options, how=how)
             run.counts = {"rows": summary.written, "prompts": summary.prompts}
@@ -117,9 +119,11 @@ async def _write(
     how: FileOptions,
 ) -> ExportSummary:
     if args.format == formats.QNA:
-        qna = qna_options(args)
+        qna = await _of_gap(store, args.gap, qna_options(args))
         return await export_qna(store, args.output, options=options, qna=qna, how=how)
     formats.find(args.format)
+    if args.gap is not None:
+        raise UsageError(f"--gap goes with instructlab only, not with {args.format}")
     check_unused(qna_options(args), args.format)
     functions = load_functions([*settings.labelling.functions, *args.functions])
     async with _encoder(settings, options) as embed:
@@ -132,6 +136,21 @@ async def _write(
             embed=embed,
             functions=functions,
         )
+
+
+async def _of_gap(store: Store, ident: str | None, qna: QnaOptions) -> QnaOptions:
+    """The options for the corrections of a knowledge gap, which names the topic."""
+    if ident is None:
+        return qna
+    async with store.reading() as unit:
+        record = await unit.gaps.get(ident)
+        if record is None:
+            raise UsageError(
+                f"--gap {ident}: there is no such gap; `fairlead gaps --all` lists them"
+            )
+        (gap,) = await named(unit, [record])
+    topic = qna.topic or ", ".join(gap.terms) or ident
+    return replace(qna, topic=topic, within=frozenset(record.members))
 
 
 def qna_options(args: argparse.Namespace) -> QnaOptions:

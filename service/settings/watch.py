@@ -55,6 +55,14 @@ class DriftSettings(Section):
         le=100_000,
         description="Prompts of an hour that are embedded to see what they are about; 0 for none.",
     )
+    replies_per_hour: int = Field(
+        default=60, ge=0, le=100_000, description="Replies of an hour, likewise."
+    )
+
+    @property
+    def has_topics(self) -> bool:
+        """Whether any texts are embedded."""
+        return self.prompts_per_hour > 0 or self.replies_per_hour > 0
 
     @model_validator(mode="after")
     def _has_both_ends(self) -> Self:

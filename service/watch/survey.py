@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from service.watch.signals import Group, grouped, placed, signals, thumbs
 from service.watch.topics import Embeddings, Topics
 from storage.repositories.watched import REPLAYED, Selection, WatchedExchange
 from storage.store import Store
+
+Side = Literal["prompt", "reply"]
+SIDES: tuple[Side, ...] = ("prompt", "reply")
 
 Embed = Callable[[Sequence[str]], Awaitable[Embeddings]]
 """Gives the embeddings of texts; the engine does."""
@@ -66,7 +70,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class _Texts:
-    """The embeddings of some prompts; the values of `where` are nothing but places."""
+    """The embeddings of some texts; the values of `where` are nothing but places."""
 
     where: Series
     vectors: Embeddings
@@ -77,7 +81,7 @@ class _Hour:
     """What was read of an hour, by model and route: figures, no texts."""
 
     signals: dict[Group, dict[str, Series]] = field(default_factory=dict)
-    prompts: dict[Group, _Texts] = field(default_factory=dict)
+    texts: dict[tuple[Side, Group], _Texts] = field(default_factory=dict)
 
 
 class Survey:
@@ -94,7 +98,7 @@ class Survey:
         """How every signal stands, those of the busiest models and routes first.
 
         `since_us` is the start of what is watched, in the place of the settings'. Raises
-        StorageError where the store is away, and ScorerError where prompts cannot be embedded.
+        StorageError where the store is away, and ScorerError where texts cannot be embedded.
         """
         windows = await self.windows(now_us, since_us)
         await self._read_on(windows, until_s=None)
@@ -162,26 +166,34 @@ class Survey:
                 Selection(without_tag=REPLAYED), given_since_us=at_us, given_until_us=until_us
             )
         hour = _Hour()
-        asked = sorted((one for one in exchanges if one.prompt), key=_by_chance)
-        embedded = {one.id for one in asked[: self._settings.prompts_per_hour]}
+        chosen = {side: self._chosen(side, exchanges) for side in SIDES}
         for group, own in grouped(exchanges).items():
             hour.signals[group] = signals(own)
-            prompts = await self._embedded([one for one in own if one.id in embedded])
-            if prompts is not None:
-                hour.prompts[group] = prompts
+            for side in SIDES:
+                some = [one for one in own if one.id in chosen[side]]
+                texts = await self._embedded(side, some)
+                if texts is not None:
+                    hour.texts[side, group] = texts
         for group, ratings in thumbs(rated).items():
             hour.signals.setdefault(group, {})[ratings.name] = ratings
         return hour
 
-    async def _embedded(self, exchanges: Sequence[WatchedExchange]) -> _Texts | None:
+    def _chosen(self, side: Side, exchanges: Sequence[WatchedExchange]) -> set[str]:
+        """Whose texts of this side are embedded, by id."""
+        wanted = self._settings
+        most = wanted.prompts_per_hour if side == "prompt" else wanted.replies_per_hour
+        there = sorted((one for one in exchanges if _text(side, one)), key=_by_chance)
+        return {one.id for one in there[:most]}
+
+    async def _embedded(self, side: Side, exchanges: Sequence[WatchedExchange]) -> _Texts | None:
         if self._embed is None or not exchanges:
             return None
-        texts = [(one.prompt or "")[:_EMBEDDED_CHARS] for one in exchanges]
+        texts = [_text(side, one)[:_EMBEDDED_CHARS] for one in exchanges]
         parts = [
             await self._embed(texts[at : at + _EMBEDDED_AT_A_TIME])
             for at in range(0, len(texts), _EMBEDDED_AT_A_TIME)
         ]
-        return _Texts(placed("prompt", exchanges), np.concatenate(parts))
+        return _Texts(placed(side, exchanges), np.concatenate(parts))
 
     async def _examined(self, windows: Windows) -> list[Drift]:
         self._hours = {at: hour for at, hour in self._hours.items() if at in windows}
@@ -201,7 +213,10 @@ def _examine_all(before: list[_Hour], after: list[_Hour], settings: DriftSetting
     pairs = [
         (group, old, new)
         for group in busiest
-        for old, new in (*_signals(before, after, group), *_topics(before, after, group))
+        for old, new in (
+            *_signals(before, after, group),
+            *(pair for side in SIDES for pair in _topics(before, after, side, group)),
+        )
     ]
     options = replace(options_of(settings), signals=max(1, len(pairs)))
     return [Drift(*group, examine(old, new, options)) for group, old, new in pairs]
@@ -213,6 +228,10 @@ def options_of(settings: DriftSettings) -> Options:
         min_effect=settings.min_effect,
         false_alarm_hours=settings.false_alarm_weeks * WEEK_HOURS,
     )
+
+
+def _text(side: Side, exchange: WatchedExchange) -> str:
+    return (exchange.prompt if side == "prompt" else exchange.reply) or ""
 
 
 def _by_chance(exchange: WatchedExchange) -> str:
@@ -238,15 +257,15 @@ def _signals(
 
 
 def _topics(
-    before: list[_Hour], after: list[_Hour], group: Group
+    before: list[_Hour], after: list[_Hour], side: Side, group: Group
 ) -> Iterable[tuple[Series, Series]]:
-    """What prompts are about, and how unlike the reference's they are.
+    """What texts are about, and how unlike the reference's they are.
 
     The groups are found on one half of the reference and measured on the other: texts lie nearer
     to the groups that were made of them.
     """
     old, new = (
-        [hour.prompts[group] for hour in hours if group in hour.prompts]
+        [hour.texts[side, group] for hour in hours if (side, group) in hour.texts]
         for hours in (before, after)
     )
     if not new or sum(len(one.vectors) for one in old) < _FEWEST_TEXTS:
@@ -255,8 +274,8 @@ def _topics(
     is_fitted = np.arange(len(known.vectors)) % 2 == 0
     topics = Topics.fit(known.vectors[is_fitted])
     rest = _Texts(known.where.where(~is_fitted), known.vectors[~is_fitted])
-    yield _grouped(rest, topics), _grouped(seen, topics)
-    yield _distant(rest, topics), _distant(seen, topics)
+    yield _grouped(rest, topics, side), _grouped(seen, topics, side)
+    yield _distant(rest, topics, side), _distant(seen, topics, side)
 
 
 def _all(parts: list[_Texts]) -> _Texts:
@@ -264,11 +283,11 @@ def _all(parts: list[_Texts]) -> _Texts:
     return _Texts(where, np.concatenate([part.vectors for part in parts]))
 
 
-def _grouped(texts: _Texts, topics: Topics) -> Series:
+def _grouped(texts: _Texts, topics: Topics, side: Side) -> Series:
     groups = topics.groups(texts.vectors)
-    return replace(texts.where, name="prompt.topic", kind="label", values=groups)
+    return replace(texts.where, name=f"{side}.topic", kind="label", values=groups)
 
 
-def _distant(texts: _Texts, topics: Topics) -> Series:
+def _distant(texts: _Texts, topics: Topics, side: Side) -> Series:
     distances = topics.distances(texts.vectors)
-    return replace(texts.where, name="prompt.novelty", kind="amount", values=distances)
+    return replace(texts.where, name=f"{side}.novelty", kind="amount", values=distances)

@@ -83,7 +83,8 @@ async def _made(
 ) -> _Made:
     _check(options)
     check_qna(qna)
-    topics, seen, tally = Topics(), Seen(), Tally()
+    topics = Topics(within=qna.within, topic=qna.topic or "")
+    seen, tally = Seen(), Tally()
     async with store.reading() as unit:
         async for group in prompt_groups(unit.connection, options, tally):
             seen.add(group, tally)

@@ -44,7 +44,7 @@ class QnaOptions:
     """What a file is to say of itself. `topic` None takes the only one with enough corrections.
 
     With `documents` the file is knowledge of the `domain` (the topic if not given), without it a
-    skill.
+    skill. With `within` the topic is that of these exchanges, by id, whatever their tags.
     """
 
     topic: str | None = None
@@ -52,6 +52,7 @@ class QnaOptions:
     task_description: str | None = None
     domain: str | None = None
     documents: Documents | None = None
+    within: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,21 +95,26 @@ def check_unused(options: QnaOptions, format_name: str) -> None:
     usual = QnaOptions()
     for each in fields(options):
         if getattr(options, each.name) != getattr(usual, each.name):
-            name = "document_repo" if each.name == "documents" else each.name
+            name = {"documents": "document_repo", "within": "gap"}.get(each.name, each.name)
             raise ExportError(f"goes with instructlab only, not with {format_name}", option=name)
 
 
 @dataclass(slots=True)
 class Topics:
-    """The seeds of each topic, one for each question, the newest correction."""
+    """The seeds of each topic, one for each question, the newest correction.
 
+    With `within` there is one topic, `topic`: the seeds of these exchanges.
+    """
+
+    within: frozenset[str] | None = None
+    topic: str = ""
     dropped: Counter[str] = field(default_factory=Counter)
     _seeds: dict[str, dict[tuple[str, str], Seed]] = field(default_factory=dict)
 
     def add(self, group: PromptGroup) -> None:
         """Takes in what was corrected of the replies to one prompt."""
         for seed in seeds_of(group, self.dropped):
-            for topic in seed.topics:
+            for topic in self._topics(seed):
                 self._add(topic, seed)
 
     def names(self) -> list[str]:
@@ -119,6 +125,11 @@ class Topics:
         """The seeds of a topic, the newest first."""
         found = self._seeds.get(topic, {}).values()
         return sorted(found, key=lambda seed: (-seed.at_us, seed.question, seed.answer))
+
+    def _topics(self, seed: Seed) -> tuple[str, ...]:
+        if self.within is None:
+            return seed.topics
+        return (self.topic,) if seed.interaction_id in self.within else ()
 
     def _add(self, topic: str, seed: Seed) -> None:
         if topic not in self._seeds and len(self._seeds) >= _MOST_TOPICS:

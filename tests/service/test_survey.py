@@ -151,7 +151,8 @@ async def test_thumbs_count_when_they_are_given(store: Store) -> None:
     assert (found.effect.before, found.effect.now) == (0.0, 1.0)
 
 
-async def test_new_topics_are_found_by_their_embeddings(store: Store) -> None:
+@pytest.mark.parametrize("side", ["prompt", "reply"])
+async def test_new_topics_are_found_by_their_embeddings(store: Store, side: str) -> None:
     """Groups that were not in the reference, and the distance from all that were."""
     await keep(store, range(96), 0.1)
     rng = np.random.default_rng(1)
@@ -159,6 +160,7 @@ async def test_new_topics_are_found_by_their_embeddings(store: Store) -> None:
 
     async def embed(texts: Sequence[str]) -> Any:
         nonlocal asked
+        assert set(texts) == {"Hello?" if side == "prompt" else "Yes."}
         vectors = rng.normal(0, 0.1, (len(texts), 8)).astype(np.float32)
         vectors[:, 0] += 1
         if asked >= 72 * PER_HOUR:
@@ -166,14 +168,17 @@ async def test_new_topics_are_found_by_their_embeddings(store: Store) -> None:
         asked += len(texts)
         return vectors
 
-    found = named(await Survey(store, pinned(), embed).look(after(96)))
+    wanted = {"replies_per_hour" if side == "prompt" else "prompts_per_hour": 0}
+    found = named(await Survey(store, pinned(**wanted), embed).look(after(96)))
 
-    assert found["prompt.novelty"].finding.state == "drifted"
-    assert found["prompt.topic"].finding.state == "drifted"
+    assert found[f"{side}.novelty"].finding.state == "drifted"
+    assert found[f"{side}.topic"].finding.state == "drifted"
+    other = "reply" if side == "prompt" else "prompt"
+    assert not {f"{other}.novelty", f"{other}.topic"} & found.keys()
 
 
-async def test_few_prompts_of_an_hour_are_embedded(store: Store) -> None:
-    """As many as the settings say, whatever their model."""
+async def test_few_texts_of_an_hour_are_embedded(store: Store) -> None:
+    """Of each side as many as the settings say, whatever their model."""
     await keep(store, range(3), 0.1)
     seen: list[str] = []
 
@@ -181,9 +186,9 @@ async def test_few_prompts_of_an_hour_are_embedded(store: Store) -> None:
         seen.extend(texts)
         return np.ones((len(texts), 4), np.float32)
 
-    await Survey(store, pinned(prompts_per_hour=4), embed).look(after(60))
+    await Survey(store, pinned(prompts_per_hour=4, replies_per_hour=2), embed).look(after(60))
 
-    assert seen == ["Hello?"] * 12
+    assert sorted(seen) == ["Hello?"] * 12 + ["Yes."] * 6
 
 
 async def test_reading_goes_on_where_it_stopped(store: Store) -> None:
@@ -270,7 +275,8 @@ def test_a_pinned_reference_has_two_ends_in_order(values: dict[str, str], compla
 def drift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Any:
     """Runs `fairlead drift` over the store of the test, without topics."""
     monkeypatch.setenv("FAIRLEAD_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'fairlead.db'}")
-    monkeypatch.setenv("FAIRLEAD_WATCH__DRIFT__PROMPTS_PER_HOUR", "0")
+    for side in ("PROMPTS", "REPLIES"):
+        monkeypatch.setenv(f"FAIRLEAD_WATCH__DRIFT__{side}_PER_HOUR", "0")
     monkeypatch.setenv("FAIRLEAD_WATCH__DRIFT__REFERENCE_DAYS", "2")
 
     def run(*argv: str) -> tuple[int, str]:

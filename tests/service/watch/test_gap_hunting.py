@@ -25,11 +25,13 @@ from service.watch_metrics import WatchMetrics
 from storage import retention, tables
 from storage.erasing import Erased, Person, erase
 from storage.ids import new_id
+from storage.keys import new_key
 from storage.records import AlertRecord, InteractionRecord
 from storage.repositories.gaps import GapRecord
 from storage.repositories.watched import REPLAYED
 from storage.store import Store
 from storage.writer import Writer
+from tests.fakes.local import local_settings, serving_locally
 from tests.service.watch.conftest import Clock
 from tests.storage.building import exchange, score, thumb
 
@@ -376,3 +378,83 @@ async def test_thumbs_and_corrections_are_signs_too(desk: Desk) -> None:
     said = [(by_id[one.id].is_down, by_id[one.id].is_corrected) for one in records]
     assert said == [(True, False), (None, False), (None, True)]
     assert {one.expressed for one in placed} == {0.9}
+
+
+def recorded_gap(members: Sequence[str], **changes: Any) -> GapRecord:
+    """A gap as it lies in the store."""
+    sign = {"sign": "corrected", "known": 6, "share": 1.0, "rest": 0.1, "low": 0.5, "high": 1.0}
+    figures = {
+        "prompts": 6, "people": 6, "share": 0.1, "share_before": 0.0, "since": "2026-11-02T00:00Z",
+        "signs": [sign | {"is_found": True}], "worst": "corrected", "examples": list(members[:3]),
+    }  # fmt: skip
+    fields = {"id": new_id("gap"), "created_us": 1, "seen_us": 2, "figures": figures}
+    return GapRecord(**fields | {"members": list(members)} | changes)
+
+
+async def test_admins_see_gaps_over_the_wire(tmp_path: Path) -> None:
+    """Open ones unless all are asked for; other keys see none, since they hold everybody's."""
+    settings = local_settings(tmp_path, access={"required": True})
+    async with serving_locally(settings) as local:
+        keys = [new_key(name, [name]) for name in ("feedback", "admin")]
+        asked = [exchange(prompt=f"My insulin pump beeps {number}") for number in range(6)]
+        await local.keep(*asked)
+        gaps = [recorded_gap([one.id for one in asked]), recorded_gap([], closed_us=3)]
+        async with local.state.store.writing() as unit:
+            for _, record in keys:
+                await unit.keys.add(record)
+            for gap in gaps:
+                await unit.gaps.add(gap)
+        (refused, _), (seen, whole) = [
+            [
+                await local.client.get(path, headers={"x-fairlead-key": key})
+                for path in ("/v1/gaps", "/v1/gaps?open=false")
+            ]
+            for key, _ in keys
+        ]
+        unknown = await local.client.get(
+            "/v1/gaps?closed=true", headers={"x-fairlead-key": keys[1][0]}
+        )
+
+    assert refused.status_code == 403
+    assert unknown.status_code == 400
+    (found,) = seen.json()["items"]
+    assert found["id"] == gaps[0].id
+    assert found["terms"][:2] == ["beeps", "insulin"]
+    assert found["typical_prompt"] == "My insulin pump beeps 0"
+    assert found["signs"][0]["is_found"] is True
+    assert {one["id"] for one in whole.json()["items"]} == {gap.id for gap in gaps}
+
+
+async def test_a_gap_is_a_topic_of_instructlab(
+    store: Store, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its corrections, whatever their tags, under its terms; nothing of others."""
+    asked = [exchange("No idea.", prompt=f"My insulin pump beeps {at}") for at in range(6)]
+    other = exchange("No idea.", prompt="When is high tide?")
+    gap = recorded_gap([one.id for one in asked])
+    async with store.writing() as unit:
+        for one in (*asked, other):
+            await unit.interactions.add(one)
+            await unit.feedback.add(thumb(one, "down", correction="Look into its manual."))
+        await unit.gaps.add(gap)
+    target = tmp_path / "qna.yaml"
+
+    def run(kind: str, ident: str) -> int:
+        options = ["--config", _config(tmp_path, database_url), "--gap", ident]
+        return main(["export", kind, "-o", str(target.with_suffix(f".{kind}.yaml")), *options])
+
+    written = await asyncio.to_thread(run, "instructlab", gap.id)
+    refused = [
+        await asyncio.to_thread(run, *words)
+        for words in (("instructlab", "gap_none"), ("dpo", gap.id))
+    ]
+
+    assert written == 0
+    text = target.with_suffix(".instructlab.yaml").read_text()
+    assert text.count("question:") == 6
+    assert "tide" not in text
+    assert "insulin" in text
+    assert refused == [2, 2]
+    told = capsys.readouterr().err
+    assert "fairlead gaps --all" in told
+    assert "goes with instructlab only" in told
