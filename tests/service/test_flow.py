@@ -547,6 +547,7 @@ async def test_a_connection_is_kept_for_the_next_stream(upstream: Upstream) -> N
     async with running(Setting(upstream.url)) as proxy:
         for _ in range(3):
             await proxy.chat(stream=True)
+            await upstream.seen[-1].finished.wait()
             await asyncio.sleep(0.05)
 
     assert upstream.connections == 1

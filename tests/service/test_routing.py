@@ -21,7 +21,7 @@ from tests.fakes.engine import ATTACK
 from tests.fakes.proxy import ENFORCE, OFF, Running, Setting, ask, running
 from tests.fakes.scripts import Hang, Raw, Status, Stream, plain, streamed
 from tests.fakes.upstream import Upstream, closed_port_url
-from tests.patience import until
+from tests.patience import PATIENCE_S, until
 
 BUSY = Status(503, b'{"error": "busy"}')
 SLOW = Status(429, b'{"error": "slow down"}', {"Retry-After": "3"})
@@ -308,7 +308,7 @@ async def test_places_are_limited(upstream: Upstream) -> None:
 async def test_a_wait_for_a_place_has_an_end(upstream: Upstream) -> None:
     """Who finds no place in time is told 429; a place is free again once its client has left."""
     upstream.script = [Hang(), plain("Here.")]
-    target = Target("a", upstream.url, max_concurrency=1, queue_s=0.05)
+    target = Target("a", upstream.url, max_concurrency=1, queue_s=0.3)
     async with running(setting(target)) as proxy:
         first = asyncio.create_task(proxy.chat())
         await arrived(upstream)
@@ -331,7 +331,7 @@ async def test_a_wait_for_a_place_has_an_end(upstream: Upstream) -> None:
 async def test_a_place_is_given_back_whatever_comes(upstream: Upstream, script: Any) -> None:
     """After any kind of answer, scored or passed through, the one place is free again."""
     upstream.script = script
-    target = Target("a", upstream.url, max_concurrency=1, queue_s=0.5, retries=1)
+    target = Target("a", upstream.url, max_concurrency=1, queue_s=PATIENCE_S, retries=1)
     async with running(setting(target, sleep=Naps())) as proxy:
         for _ in range(2):
             await proxy.chat()

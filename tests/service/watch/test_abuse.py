@@ -243,7 +243,7 @@ async def test_a_stopped_user_is_told_in_the_routes_own_format(tmp_path: Path, r
 async def test_a_slowed_user_holds_no_place_at_the_upstream(tmp_path: Path) -> None:
     """While one waits another takes the only place; then the slowed one is served too."""
     async with Upstream() as upstream:
-        wanted = stopping(tmp_path, action="slow", delay_ms=1500).model_copy(
+        wanted = stopping(tmp_path, action="slow", delay_ms=3000).model_copy(
             update={"upstreams": _one_place(tmp_path, upstream.url)}
         )
         async with serving_locally(wanted) as local:
@@ -264,7 +264,7 @@ async def test_a_slowed_user_holds_no_place_at_the_upstream(tmp_path: Path) -> N
             figures = (await local.client.get("/metrics")).text
 
     assert (quick.status_code, slow.status_code) == (200, 200)
-    assert float(slow.headers["x-fairlead-overhead-ms"]) < 1500
+    assert float(slow.headers["x-fairlead-overhead-ms"]) < 3000
     assert 'fairlead_abuse_total{action="slowed"} 1.0' in figures
 
 

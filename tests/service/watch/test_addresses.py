@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from service.watch.addresses import is_public
 from service.watch.post import MAX_PAUSE_S, Answer, HttpPoster, _pause_s
 from tests.fakes.receiver import Receiver
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ async def test_a_name_that_leads_inside_is_refused(addresses: tuple[str, ...]) -
     """Also where only one of its addresses does; no connection is made."""
     async with Receiver() as receiver:
         port = receiver.url.rpartition(":")[2]
-        poster = HttpPoster(timeout_s=2, resolver=Names(addresses))
+        poster = HttpPoster(timeout_s=PATIENCE_S, resolver=Names(addresses))
 
         answer = await poster.post(f"http://hooks.example.com:{port}", {}, b"{}")
 
@@ -89,7 +90,7 @@ async def test_an_address_inside_is_refused_however_it_is_written(host: str) -> 
     async with Receiver() as receiver:
         port = receiver.url.rpartition(":")[2]
 
-        answer = await HttpPoster(timeout_s=2).post(f"http://{host}:{port}", {}, b"{}")
+        answer = await HttpPoster(timeout_s=PATIENCE_S).post(f"http://{host}:{port}", {}, b"{}")
 
         assert answer.error in ("address_refused", "unreachable")
         assert receiver.got == []
@@ -100,7 +101,7 @@ async def test_the_connection_goes_to_the_address_that_was_looked_at() -> None:
     async with Receiver() as receiver:
         port = receiver.url.split(":")[2]
         names = Names(("127.0.0.1",))
-        poster = HttpPoster(timeout_s=2, allow_private=True, resolver=names)
+        poster = HttpPoster(timeout_s=PATIENCE_S, allow_private=True, resolver=names)
 
         answer = await poster.post(f"http://hooks.example.com:{port}", {}, b"{}")
 
@@ -114,7 +115,7 @@ async def test_the_environment_leads_nowhere(monkeypatch: pytest.MonkeyPatch) ->
     async with Receiver() as receiver, Receiver() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
 
-        await HttpPoster(timeout_s=2, allow_private=True).post(receiver.url, {}, b"{}")
+        await HttpPoster(timeout_s=PATIENCE_S, allow_private=True).post(receiver.url, {}, b"{}")
 
         assert (len(receiver.got), len(proxy.got)) == (1, 0)
 
