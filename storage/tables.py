@@ -171,6 +171,7 @@ feedback = Table(
     Column("source", String, nullable=False),
     Index(None, "interaction_id", "choice_index"),
     Index(None, "created_us", "id"),
+    Index(None, "rater", "created_us"),
 )
 
 comparisons = Table(
@@ -190,6 +191,7 @@ comparisons = Table(
     Index(None, "chosen_interaction_id"),
     Index(None, "rejected_interaction_id"),
     Index(None, "created_us", "id"),
+    Index(None, "rater", "created_us"),
 )
 
 # Few comparisons come of a ranking.

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Float,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     insert,
@@ -70,6 +71,7 @@ def _value(column: Column[Any], number: int) -> Any:
         (Float, number / 4),
         (BigInteger, 1_700_000_000_000_000 + number),
         (Integer, number),
+        (LargeBinary, bytes([number])),
     ]
     found = (value for kind, value in kinds if isinstance(owner.type, kind))
     return next(found, f"{owner.table.name}.{owner.name}.{number}")

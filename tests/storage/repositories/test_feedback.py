@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from sqlalchemy import text
 
 from storage.errors import DuplicateRecord, MissingRecord
 from storage.records import FeedbackRecord, InteractionRecord
@@ -231,3 +234,18 @@ async def test_pages_go_on_where_they_ended(store: Store, about: InteractionReco
 
     assert tuple(reversed(said)) == first.items + second.items
     assert second.next_cursor is None
+
+
+@pytest.mark.parametrize("table", ["feedback", "comparisons"])
+async def test_what_a_rater_said_is_found_by_an_index(sqlite_file: Path, table: str) -> None:
+    """SQLite plans a list of one rater by `(rater, created_us)`, not by reading all."""
+    store = await Store.open(f"sqlite+aiosqlite:///{sqlite_file}")
+    try:
+        async with store.reading() as unit:
+            asked = f"SELECT * FROM {table} WHERE rater = 'ann' ORDER BY created_us DESC, id DESC"
+            plan = await unit.connection.execute(text(f"EXPLAIN QUERY PLAN {asked}"))
+            steps = [row[-1] for row in plan]
+    finally:
+        await store.close()
+
+    assert f"USING INDEX ix_{table}_rater_created_us (rater=?)" in steps[0]
