@@ -455,7 +455,11 @@ def _abuse(commands: Commands[argparse.ArgumentParser]) -> None:
     pardon.add_argument(
         "--user", metavar="ID", help="the user, under every key unless one is named"
     )
-    pardon.add_argument("--key", metavar="NAME", help="the API key, by name or id")
+    pardon.add_argument(
+        "--key",
+        metavar="NAME",
+        help="the API key, by name or id; alone: its unnamed users, or all with `abuse.by: key`",
+    )
 
 
 def _gaps(commands: Commands[argparse.ArgumentParser]) -> None:
