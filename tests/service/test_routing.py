@@ -369,10 +369,12 @@ async def test_a_fallback_helps_against_a_connection_that_hangs(upstream: Upstre
 @contextlib.asynccontextmanager
 async def routed(target: Target) -> AsyncIterator[Router]:
     """A router to one target."""
-    calls = AiohttpUpstream(timeouts=UpstreamTimeouts(2, 2, 2))
+    calls = AiohttpUpstream()
     await calls.start()
-    yield Router(calls, [target], meter=Metrics())
-    await calls.stop()
+    try:
+        yield Router(calls, [target], meter=Metrics())
+    finally:
+        await calls.stop()
 
 
 async def sent(to: Any, target: Target) -> Any:
@@ -400,10 +402,9 @@ async def test_a_spare_place_goes_to_whoever_needs_it(upstream: Upstream) -> Non
     target = Target("a", upstream.url, max_concurrency=1, queue_s=0.0)
     upstream.script = [Hang(), plain("Fine.")]
     async with routed(target) as router:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             lent = asyncio.create_task(_lent(router, target))
-            while not upstream.seen:  # noqa: ASYNC110 - a list tells nobody
-                await asyncio.sleep(0.005)
+            await until(lambda: upstream.seen)
             reply = await sent(router, target)
             with pytest.raises(Overloaded, match="has become busy"):
                 await lent

@@ -21,6 +21,7 @@ from tests.fakes.views import (
     ViewHeads,
     WholeViewEngine,
 )
+from tests.patience import PATIENCE_S
 
 ASKED = "I think it is Sydney. Which city is the capital of Australia?"
 QUESTION = "Which city is the capital of Australia?"
@@ -63,14 +64,14 @@ async def post(
 
 async def eventually(is_so: Any) -> Any:
     """What is found as soon as there is something."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not (found := await is_so()):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
     return found
 
 
 async def probe_of(local: Local, reply: httpx.Response) -> dict[str, Any]:
-    """What the exchange's view shows of its probe, as soon as it does."""
+    """What the exchange's view shows of its probe, once that is over and counted."""
     ident = reply.headers["x-fairlead-id"]
 
     async def shown() -> Any:
@@ -78,6 +79,7 @@ async def probe_of(local: Local, reply: httpx.Response) -> dict[str, Any]:
         return got.json()["stance_probe"]
 
     found: dict[str, Any] = await eventually(shown)
+    await outcome(local, found["verdict"])
     return found
 
 
@@ -107,7 +109,7 @@ async def outcome(local: Local, name: str, times: int = 1) -> None:
     """Returns when so many probes came to this."""
 
     async def is_counted() -> bool:
-        return (await counted(local)).get(name) == times
+        return (await counted(local)).get(name, 0) >= times
 
     await eventually(is_counted)
 

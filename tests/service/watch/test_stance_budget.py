@@ -21,12 +21,12 @@ from tests.fakes.views import (
     ViewHeads,
     WholeViewEngine,
 )
+from tests.patience import PATIENCE_S, until
 from tests.service.watch.probing import (
     BUDGET,
     HOUR_US,
     QUESTION,
     counted,
-    eventually,
     outcome,
     post,
     probe_of,
@@ -174,12 +174,9 @@ async def test_a_probe_gives_its_place_to_a_user(tmp_path: Path, upstream: Upstr
     async with serving(tmp_path, upstream, endpoint=narrow) as local:
         await post(local)
 
-        async def is_asked() -> bool:
-            return bool(minded.seen["neutral"])
-
-        await eventually(is_asked)
+        await until(lambda: minded.seen["neutral"])
         got = await post(local, text=QUESTION.replace("Which", "I think it matters which"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await minded.seen["neutral"][0].client_gone.wait()
         await outcome(local, "busy")
 
@@ -192,10 +189,7 @@ async def test_a_stop_in_the_middle_loses_nothing_else(tmp_path: Path, upstream:
     async with serving(tmp_path, upstream) as local:
         got = await post(local)
 
-        async def is_asked() -> bool:
-            return bool(minded.seen["neutral"])
-
-        await eventually(is_asked)
+        await until(lambda: minded.seen["neutral"])
     async with serving(tmp_path, upstream) as local:
         shown = await local.client.get(f"/v1/interactions/{got.headers['x-fairlead-id']}")
         requests, _ = await spent(local)

@@ -17,6 +17,7 @@ from tests.fakes.views import (
     HOLDS,
     Minded,
 )
+from tests.patience import until
 from tests.service.watch.probing import (
     ASKED,
     BUDGET,
@@ -25,7 +26,6 @@ from tests.service.watch.probing import (
     TURNED,
     Late,
     counted,
-    eventually,
     outcome,
     post,
     probe_of,
@@ -235,10 +235,7 @@ async def test_a_probe_that_comes_after_an_erasure_stores_nothing(
     async with serving(tmp_path, upstream) as local:
         await post(local, fairlead={"user": "ann"})
 
-        async def is_asked() -> bool:
-            return bool(minded.seen["neutral"])
-
-        await eventually(is_asked)
+        await until(lambda: minded.seen["neutral"])
         await local.client.post("/v1/erasures", json={"user": "ann"})
         late.gate.set()
         await outcome(local, "caved")
