@@ -34,6 +34,9 @@ PER_HOUR = 60
 USERS = 400
 LOOK_HOURS, QUIET_LOOK_HOURS = 12, 24
 SHARE = 0.03
+PLANTED = 1 / 3
+"""The share of a find's prompts that has to be planted, as a gap is known again by."""
+
 CHARS = 500
 ORDINARY = "ordinary"
 THEMES = ("malware reports", "trivia", "biomedicine", "finance")
@@ -176,7 +179,7 @@ def simulated(pool: Pool, case: str, theme: str, seed: int) -> Run:
             if not gap.is_found or any(set(gap.members) & old for old in known):
                 continue
             purity = _purity(gap, places, is_planted)
-            if purity > 0.5 and case.endswith("bad replies"):
+            if purity >= PLANTED and case.endswith("bad replies"):
                 run.hours, run.purity = hour - made.from_hour, purity
                 run.prompts = int(is_planted[now.at_us // HOUR_US >= made.from_hour].sum())
                 return run
@@ -194,17 +197,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m load_tests.gaps", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--runs", type=int, default=2, help="of each case and theme")
+    parser.add_argument("--case", choices=CASES, action="append", help="only these")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args(argv)
     pool, begin = Pool.of(args.data), time.process_time()
     runs = []
-    for case in CASES:
+    cases = args.case or CASES
+    for case in cases:
         for theme in THEMES:
             for seed in range(args.runs):
                 runs.append(simulated(pool, case, theme, seed))
                 print(runs[-1], file=sys.stderr, flush=True)
     table = Table("case", "theme", "found", "median prompts", "median hours", "purity", "false")
-    for case in CASES:
+    for case in cases:
         for theme in THEMES:
             own = [run for run in runs if (run.case, run.theme) == (case, theme)]
             table.add_row(case, theme, *_row(own))

@@ -212,19 +212,20 @@ class Gaps:
 
     async def _add_scores(self, found: dict[str, Asked], idents: Sequence[str]) -> None:
         columns = tables.scores.c
-        query = select(columns.interaction_id, columns.scorer, columns.verdict, columns.heads)
+        names = ("interaction_id", "scorer", "status", "verdict", "heads")
+        query = select(*(columns[name] for name in names))
         wanted = query.where(
             columns.interaction_id.in_(idents),
             columns.side == "reply",
-            columns.status == "scored",
             columns.scorer.in_(("faithfulness", "confidence")),
         )
-        for ident, scorer, verdict, heads in await self._connection.execute(wanted):
+        for ident, scorer, status, verdict, heads in await self._connection.execute(wanted):
             one = found[ident]
-            if scorer == "faithfulness":
+            if scorer == "faithfulness" and status == "scored":
                 is_bad = bool(one.is_unsupported) or verdict in ("flag", "veto")
                 found[ident] = replace(one, is_unsupported=is_bad)
-            elif heads and heads.get("expressed") is not None:
+            # How sure a reply sounds is known also where no risk is.
+            elif scorer == "confidence" and heads and heads.get("expressed") is not None:
                 surest = max(one.expressed or 0.0, float(heads["expressed"]))
                 found[ident] = replace(one, expressed=surest)
 

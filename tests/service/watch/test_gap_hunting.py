@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
+from scorers.engine import Engine
 from scorers.errors import Overloaded, RunFailed, ScorerError
 from service.cli import main
 from service.settings import KnowledgeGaps
@@ -24,7 +25,7 @@ from service.watch.series import HOUR_US
 from service.watch_metrics import WatchMetrics
 from storage import retention, tables
 from storage.erasing import Erased, Person, erase
-from storage.ids import new_id
+from storage.ids import new_id, now_us
 from storage.keys import new_key
 from storage.records import AlertRecord, InteractionRecord
 from storage.repositories.gaps import GapRecord
@@ -32,6 +33,8 @@ from storage.repositories.watched import REPLAYED
 from storage.store import Store
 from storage.writer import Writer
 from tests.fakes.local import local_settings, serving_locally
+from tests.fakes.tiny_model import SEVEN_HEADS, write_tiny_model
+from tests.fakes.upstream import Upstream
 from tests.service.watch.conftest import Clock
 from tests.storage.building import exchange, score, thumb
 
@@ -458,3 +461,53 @@ async def test_a_gap_is_a_topic_of_instructlab(
     told = capsys.readouterr().err
     assert "fairlead gaps --all" in told
     assert "goes with instructlab only" in told
+
+
+async def test_a_service_with_a_budget_reads_what_it_served(
+    tmp_path: Path, upstream: Upstream, clock: Clock
+) -> None:
+    """From the wire to the vectors, with what the scorers said; without a budget nobody looks."""
+    budget = {"knowledge_gaps": {"prompts_per_hour": 100}}
+    settings = local_settings(
+        tmp_path,
+        upstreams=[{"url": upstream.url}],
+        policies={"default": {"deadline_ms": 60_000, "on_scorer_failure": "open"}},
+        scoring={"model": str(write_tiny_model(tmp_path / "seven", heads=SEVEN_HEADS))},
+        watch=budget,
+    )
+    async with serving_locally(settings) as local:
+        clock.now_us = now_us()
+        assert isinstance(local.state.engine, Engine)
+        watcher = GapWatcher(
+            local.state.store,
+            local.state.watching.alerts,
+            settings.watch.knowledge_gaps,
+            local.state.metrics.watch,
+            local.state.engine.embed,
+            local.state.engine.health().model,
+            clock_us=clock,
+        )
+        await watcher.look()
+        for number in range(3):
+            messages = [{"role": "user", "content": f"Is it {number} o'clock?"}]
+            await local.client.post(
+                "/v1/chat/completions", json={"model": "m", "messages": messages}
+            )
+        clock.forward(2 * 3600)
+        await watcher.look()
+        async with local.state.store.reading() as unit:
+            placed = await unit.gaps.placed(
+                encoder=watcher.encoder, since_us=0, until_us=clock(), most=10
+            )
+        figures = (await local.client.get("/metrics")).text
+
+    assert len(placed) == 3
+    assert all(one.expressed is not None for one in placed)
+    assert "fairlead_knowledge_gap_prompts_total 3.0" in figures
+    assert "fairlead_knowledge_gaps 0.0" in figures
+    assert 'fairlead_watch_failures_total{watcher="knowledge_gaps"} 0.0' in figures
+
+    async with serving_locally(local_settings(tmp_path)) as local:
+        assert "knowledge_gaps" not in (await local.client.get("/metrics")).text.replace(
+            "fairlead_knowledge_gaps", ""
+        )
