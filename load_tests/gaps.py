@@ -27,6 +27,7 @@ from service.commands.score import scoring
 from service.settings import Settings
 from service.watch.gaps import Gap, Limits, Prompts, hunt
 from service.watch.series import HOUR_US
+from service.watch.themes import Themes
 
 CACHE = Path(__file__).parent / "gaps.npz"
 WEEK = 168
@@ -176,15 +177,17 @@ def simulated(pool: Pool, case: str, theme: str, seed: int) -> Run:
         now, is_planted = made.between(WEEK, hour)
         places = {str(ident): at for at, ident in enumerate(now.ids)}
         for gap in hunt(before, now, Limits()):
-            if not gap.is_found or any(set(gap.members) & old for old in known):
+            if not gap.is_found:
                 continue
             purity = _purity(gap, places, is_planted)
             if purity >= PLANTED and case.endswith("bad replies"):
                 run.hours, run.purity = hour - made.from_hour, purity
                 run.prompts = int(is_planted[now.at_us // HOUR_US >= made.from_hour].sum())
                 return run
-            run.false_finds += 1
-            known.append(set(gap.members))
+            # What is found once stays open, as long as it is there.
+            if not any(set(gap.members) & old for old in known):
+                run.false_finds += 1
+                known.append(set(gap.members))
     return run
 
 
@@ -192,15 +195,36 @@ def _purity(gap: Gap, places: dict[str, int], is_planted: NDArray[np.bool_]) -> 
     return float(np.mean([is_planted[places[ident]] for ident in gap.members]))
 
 
+def neighbours(pool: Pool) -> dict[str, list[float]]:
+    """Of a theme's prompts, how many of the five nearest are of it: as they are, and whitened."""
+    units = pool.vectors / np.linalg.norm(pool.vectors, axis=1, keepdims=True)
+    fitted = Themes.fit(pool.vectors)
+    white = (units - fitted.mean) @ fitted.directions
+    white /= np.linalg.norm(white, axis=1, keepdims=True)
+    found: dict[str, list[float]] = {theme: [] for theme in THEMES}
+    for vectors in (units, white):
+        likeness = vectors @ vectors.T
+        np.fill_diagonal(likeness, -np.inf)
+        nearest = pool.parts[np.argsort(-likeness, axis=1)[:, :5]]
+        for theme in THEMES:
+            share = (nearest[pool.parts == theme] == theme).mean()
+            found[theme].append(round(float(share), 3))
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs and prints."""
     parser = argparse.ArgumentParser(prog="python -m load_tests.gaps", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--runs", type=int, default=2, help="of each case and theme")
+    parser.add_argument("--neighbours", action="store_true", help="what whitening does, no more")
     parser.add_argument("--case", choices=CASES, action="append", help="only these")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args(argv)
     pool, begin = Pool.of(args.data), time.process_time()
+    if args.neighbours:
+        print(json.dumps(neighbours(pool), indent=1))
+        return 0
     runs = []
     cases = args.case or CASES
     for case in cases:
