@@ -18,7 +18,7 @@ from storage.store import Store
 
 OUT_OF_REACH = (
     "Out of reach: files that were exported (see `fairlead audit list --action export`), parts of "
-    "interrupted exports, backups."
+    "interrupted exports on other machines, backups."
 )
 _ON_SQLITE = "SQLite's file was overwritten where rows were; `VACUUM` it to be rid of older copies."
 _ON_POSTGRESQL = "PostgreSQL drops the rows' old versions at its next vacuum."

@@ -100,7 +100,7 @@ async def _export(
     )
     store = await Store.open(url)
     try:
-        filters = {"format": args.format, "file": str(args.output)} | _given(options)
+        filters = {"format": args.format, "file": str(args.output.resolve())} | _given(options)
         filters |= {"gap": args.gap} if args.gap else {}
         async with audited(store, "export", actor=command_actor(), filters=filters) as run:
             summary = await _write(store, settings, args, options=options, how=how)

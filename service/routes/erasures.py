@@ -39,7 +39,10 @@ class ErasureBody(Body):
 
 
 class ErasureView(BaseModel):
-    """What was removed, by table; `spool` are records that waited outside the store."""
+    """What was removed, by table.
+
+    `spool` are records that waited outside the store, `journals` files of interrupted exports.
+    """
 
     id: str | None = Field(description="The run in the audit log; null where nothing was done.")
     dry_run: bool

@@ -38,6 +38,13 @@ class Audit:
         fields = asdict(record) | {"actor": clean(record.actor)}
         await self._connection.execute(insert(_table).values(fields))
 
+    async def exported_files(self) -> set[str]:
+        """Every file that an export was begun to, as the command was told it."""
+        name = _table.c.filters["file"].as_string()
+        is_export = and_(_table.c.action == "export", _table.c.outcome == "started")
+        query = select(name).where(is_export, name.is_not(None)).distinct()
+        return set((await self._connection.execute(query)).scalars())
+
     async def page(
         self, where: AuditFilter | None = None, *, limit: int = 50, cursor: str | None = None
     ) -> Page[AuditRecord]:
