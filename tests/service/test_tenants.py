@@ -81,7 +81,8 @@ async def test_anothers_reply_can_be_neither_read_nor_judged(tenants: Tenants, i
         ("/rankings", {"ranking": ["fl_me1", ident]}),
         ("/rankings", {"ranking": [["fl_me1", ident], "fl_me2"]}),
     ]
-    status, answer = await tenants.say("me", "/batch", {"items": [{"id": "fl_me1"}, {"id": ident}]})
+    items = [{"id": "fl_me1", "rating": "up"}, {"id": ident, "rating": "up"}]
+    status, answer = await tenants.say("me", "/batch", {"items": items})
     assert status == 400
     assert [fault["item"] for fault in answer["error"]["refused"]] == [1]
     assert "is known by the id" in answer["error"]["message"]
@@ -101,7 +102,7 @@ async def test_anothers_reply_can_be_neither_read_nor_judged(tenants: Tenants, i
 
 async def test_a_choice_of_anothers_reply_is_not_told(tenants: Tenants) -> None:
     """Not even that it lacks the choice."""
-    body = {"id": "fl_you1", "choice_index": 7}
+    body = {"id": "fl_you1", "rating": "up", "choice_index": 7}
 
     assert (await tenants.say("me", "", body))[0] == 404
 
