@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -84,6 +85,8 @@ class GapWatcher:
     name: str = "knowledge_gaps"
     every_s: float = 60.0
     is_everywhere: bool = False
+    patience_s: float = 20.0
+    _has_news: bool = False
     _hour_us: int | None = None
     _queue: list[str] | None = None
     _allowance: float = 0.0
@@ -93,13 +96,12 @@ class GapWatcher:
         """Reads what the budget allows; where hours are read whole, looks for gaps."""
         now = self.clock_us()
         self._earn(now)
-        has_news = False
-        while await self._next_hour(now):
-            if not await self._read():
-                break
-            has_news = True
-        if has_news:
+        until_s = time.monotonic() + self.patience_s
+        while await self._next_hour(now) and await self._read(until_s):
+            self._has_news = True
+        if self._has_news:
             await self._hunt(now)
+            self._has_news = False
         async with self.store.reading() as unit:
             self.meter.gaps(len(await unit.gaps.open()))
 
@@ -129,9 +131,11 @@ class GapWatcher:
             )
         return True
 
-    async def _read(self) -> bool:
+    async def _read(self, until_s: float) -> bool:
         """Embeds prompts of the hour; whether all of them are, so that the next may come."""
         while self._queue:
+            if time.monotonic() > until_s:
+                return False
             some = self._queue[: min(AT_A_TIME, int(self._allowance))]
             if not some:
                 return False

@@ -276,6 +276,19 @@ async def test_prompts_go_to_the_encoder_a_few_at_a_time(desk: Desk) -> None:
     assert max(desk.encoder.sizes) == AT_A_TIME
 
 
+async def test_a_look_reads_no_longer_than_it_may(desk: Desk) -> None:
+    """The next one goes on where it stopped."""
+    desk.watcher.patience_s = -1.0
+    await desk.pass_hours(1, {"any": 10})
+    assert desk.encoder.texts == []
+
+    desk.watcher.patience_s = 20.0
+    desk.clock.forward(61)
+    await desk.watcher.look()
+
+    assert len(desk.encoder.texts) == 10
+
+
 async def test_what_nobody_may_read_is_not_read(desk: Desk) -> None:
     """Replays, what was never answered, and texts that are not kept."""
     await desk.watcher.look()
