@@ -343,7 +343,7 @@ async def test_empty_export_is_an_empty_file(store: Store, tmp_path: Path, endin
         ("csv", "a.jsonl", {}, "there are dpo, kto"),
         ("dpo", "a.csv", {}, "names no known format"),
         ("dpo", "missing/a.jsonl", {}, "cannot write"),
-        ("dpo", "a.jsonl", {"sources": ("unpaired",)}, "no source unpaired"),
+        ("dpo", "a.jsonl", {"sources": ("unpaired",)}, "none named unpaired"),
     ],
 )
 async def test_impossible_export_leaves_nothing(
