@@ -3,8 +3,9 @@
 Trains each variant of the configuration for the same few tokens on rows of the last stage, from
 the weights at the end of an earlier one, and compares AUROC on held-back rows of real sources and
 on parts of the benchmarks (rank correlation on `lingconf_benchmark`). Single-task variants read as
-many tokens as the joint one, all of them of their own rows: a comparison at equal cost. A second
-seed of the joint variant shows what is chance.
+many tokens as the joint one, all of them of their own rows: a comparison at equal cost; or as many
+of their own rows as the joint one does: a comparison of what sharing does. A second seed of the
+joint variant shows what is chance.
 
 Results are added to `ablations.json` in the work folder; a variant that is there is not run again.
 """
@@ -51,7 +52,8 @@ def without(arrays: Mapping[str, NDArray[Any]], variant: Variant, heads: Sequenc
 
 def measure(config: Config, variant: Variant) -> dict[str, float]:
     """Figures by head on held-back rows, and by benchmark, after a variant's run."""
-    stage = Stage("ablation", config.ablation.tokens, config.ablation.peak_rate, 0.0, {}, {})
+    plan = config.ablation
+    stage = Stage("ablation", variant.tokens or plan.tokens, plan.peak_rate, 0.0, {}, {})
     folder = config.work / "ablation"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -61,8 +63,8 @@ def measure(config: Config, variant: Variant) -> dict[str, float]:
         np.savez(own.rows_file(stage), **without(dict(arrays), variant, config.heads))
     shutil.copy(config.work / "rows-held.npz", folder / "rows-held.npz")
     run = open_run(own)
-    if config.ablation.start:
-        start = torch.load(stage_file(config, config.ablation.start), map_location=run.device)
+    if plan.start:
+        start = torch.load(stage_file(config, plan.start), map_location=run.device)
         run.network.load_state_dict(start["network"])
     run.network.train()
     train_stage(run, stage)

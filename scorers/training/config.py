@@ -48,13 +48,15 @@ class Stage:
 class Variant:
     """A short training run with less: without the sources that begin so, with these heads only.
 
-    `seed` orders the rows in another way than the configuration's.
+    `seed` orders the rows in another way than the configuration's; `tokens` are read instead of the
+    ablation's.
     """
 
     name: str
     drop: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     seed: int | None = None
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ def _ablation(raw: Mapping[str, Any]) -> Ablation:
             tuple(each.get("drop", ())),
             tuple(each.get("heads", ())),
             each.get("seed"),
+            each.get("tokens", 0),
         )
         for each in raw.get("variant", ())
     )
