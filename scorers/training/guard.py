@@ -46,8 +46,11 @@ class Guard:
         text = plain(example.subject.text)
         if not example.subject.context:
             return len(text) >= _LONG and text in self._judged
+        known = self._grounded.get(text)
+        if not known:
+            return False
         words = frozenset(plain(example.subject.context[0]).split())
-        return any(_are_near(words, other) for other in self._grounded.get(text, ()))
+        return any(_are_near(words, other) for other in known)
 
 
 def _are_near(one: frozenset[str], other: frozenset[str]) -> bool:
