@@ -3,7 +3,7 @@
 FairleadError
 ├── BadRequest               400  the request cannot be read
 │   ├── BodyTooLarge         413
-│   ├── NothingSaid          422  feedback without a rating, text or tag
+│   ├── NothingSaid          400  feedback without a rating, text or tag
 │   └── PromptVetoed         400  the prompt was vetoed by policy
 ├── Unauthorized             401  no key, or one that is not known
 ├── Forbidden                403  a key without the scope, or not for this policy
@@ -71,7 +71,6 @@ class BodyTooLarge(BadRequest):
 class NothingSaid(BadRequest):
     """Feedback that names a reply and says nothing of it."""
 
-    status = 422
     code = "nothing_said"
 
 

@@ -43,12 +43,7 @@ Rater = Annotated[Caller, Depends(Needs("feedback"))]
 PLAIN = [Depends(plain_body)]
 
 
-EMPTY: dict[int | str, dict[str, Any]] = {
-    422: {"model": ErrorBody, "description": "nothing is said of the reply"}
-}
-
-
-@router.post("", status_code=201, response_model=FeedbackView, dependencies=PLAIN, responses=EMPTY)
+@router.post("", status_code=201, response_model=FeedbackView, dependencies=PLAIN)
 async def give_feedback(body: FeedbackBody, request: Request, caller: Rater) -> Response:
     """Stores what a person says of a reply; earlier words stay, the newest of each rater counts."""
     if body.is_empty:

@@ -184,11 +184,11 @@ async def test_a_wrong_body_names_the_field(local: Local, body: Any, param: str 
     [{}, {"rater": "ann"}, {"rating": None, "tags": []}, {"comment": " \n", "correction": ""}],
 )
 async def test_feedback_that_says_nothing_is_refused(local: Local, said: dict[str, Any]) -> None:
-    """422 in OpenAI's envelope: the reply is known, but nothing is there to be stored."""
+    """400 in OpenAI's envelope: the reply is known, but nothing is there to be stored."""
     status, answer = await give(local, {"id": "fl_1"} | said)
 
     error = answer["error"]
-    assert (status, error["code"], error["param"]) == (422, "nothing_said", "rating")
+    assert (status, error["code"], error["param"]) == (400, "nothing_said", "rating")
     assert "give a `rating`, a `comment`, a `correction` or `tags`" in error["message"]
     assert await listed(local) == []
 
