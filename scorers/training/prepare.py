@@ -36,6 +36,7 @@ from scorers.training.labelled_rows import (
 )
 from scorers.training.made.abuse import abuse
 from scorers.training.made.attacks import attacks
+from scorers.training.made.blunt import blunt
 from scorers.training.made.corruptions import corruptions
 from scorers.training.made.danger import danger
 from scorers.training.made.dialogues import dialogues
@@ -195,6 +196,7 @@ def written_part(
         *danger(wanted.get("danger", 0), rng),
         *moderation(wanted.get("moderation", 0), rng),
         *scenes(wanted.get("scenes", 0), rng),
+        *blunt(wanted.get("blunt", 0), rng),
     ]
     if "attacks" in wanted:
         made += attacks(wanted["attacks"], rng, benign_prompts(config))
