@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from storage.errors import (
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _BUSY_TIMEOUT_MS = 5_000
+_RETRY_S = 0.01
 _WAL_LIMIT_BYTES = 64 << 20
 # A plan that suits every model or key reads the whole table for a rare one (DECISIONS.md).
 _PLANNED_EACH_TIME = {"plan_cache_mode": "force_custom_plan"}
@@ -152,12 +155,30 @@ def _tune_sqlite(
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
+            _set_pragma(cursor, pragma)
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def say_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+
+def _set_pragma(cursor: Any, pragma: str) -> None:
+    """Sets it, and again while another connection is turning the same new file to WAL.
+
+    SQLite does not wait for the lock then (its busy handler is not asked).
+    """
+    give_up = time.monotonic() + _BUSY_TIMEOUT_MS / 1e3
+    while True:
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= give_up:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return
 
 
 def mapped(error: SQLAlchemyError | OSError) -> StorageError:

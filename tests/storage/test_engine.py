@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from storage.engine import open_engines, parse_url
+from storage.engine import open_engines, open_sync_sqlite, parse_url
 from storage.errors import BadDatabaseUrl, StoreUnavailable
 from storage.store import Store
 from tests.schema import sqlite_url
@@ -84,3 +85,18 @@ async def test_unreachable_server_says_so() -> None:
     """A database server that refuses the connection is StoreUnavailable too."""
     with pytest.raises(StoreUnavailable):
         await Store.open("postgresql://fairlead@127.0.0.1:1/fairlead")
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """Whoever comes while another turns the new file to WAL waits, instead of failing."""
+
+    def opened(name: str) -> str:
+        engine = open_sync_sqlite(parse_url(sqlite_url(tmp_path / name)), is_durable=False)
+        with engine.begin() as connection:
+            mode = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar())
+        engine.dispose()
+        return mode
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(40):
+            assert set(pool.map(opened, [f"{number}.db"] * 8)) == {"wal"}
