@@ -148,7 +148,8 @@ def settings(upstream: str, folder: Path, *, port: int = 0, **values: Any) -> Se
                                    "sample": 1.0, "policies": ["twin"]}},
         "logs": {"level": "error", "exchanges": False},
     }  # fmt: skip
-    return Settings.model_validate(base | values)
+    watched = base["watch"] | values.pop("watch", {})
+    return Settings.model_validate(base | values | {"watch": watched})
 
 
 class Traffic:

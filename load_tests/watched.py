@@ -92,6 +92,7 @@ async def watch(minutes: float, folder: Path) -> None:
                 watch={
                     "drift": {"reference_days": 2, "watched_days": 2},
                     "calibration": {"every_hours": 0.02},
+                    "knowledge_gaps": {"prompts_per_hour": 2000},
                 },
                 alerts={"allow_private_targets": True, "webhooks": [hook]},
             )
