@@ -144,7 +144,8 @@ class Faithfulness:
         column = logits[:, self._map.column(head)]
         blend = self._map.blend(head)
         worst = claim_logits(found, column, blend)
-        side = reply_map(found) if self._map.has(head, reply_map(found)) else Side.REPLY
+        own = reply_map(found)
+        side = own if self._map.has(head, own) else Side.REPLY
         risk = float(self._map.probability(head, side, reply_logit(found, worst, blend)))
         return Score(
             self.name,
