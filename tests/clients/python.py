@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import httpx
 from anthropic import Anthropic, AnthropicError
 from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import BaseChatModel
@@ -53,9 +55,9 @@ def _shown(text: str, *, calls: Any = (), value: Any = None, **told: Any) -> Obs
     return {"text": text, "calls": [list(call) for call in calls], "value": value, "told": told}
 
 
-def openai_chat(url: str) -> Asking:
+@contextmanager
+def openai_chat(url: str) -> Iterator[Asking]:
     """`openai`, chat completions; structured streams by `.stream()`, others chunk by chunk."""
-    chat = OpenAI(base_url=f"{url}/v1", api_key="sk-test", max_retries=0).chat.completions
 
     def ask(kind: str, prompt: str, is_stream: bool) -> Observation:
         request: Any = {"model": "m", "messages": [{"role": "user", "content": prompt}]}
@@ -79,7 +81,9 @@ def openai_chat(url: str) -> Asking:
         text, reason = choice.message.content or "", choice.finish_reason
         return _shown(text, calls=calls, value=value, finish_reason=reason)
 
-    return ask
+    with OpenAI(base_url=f"{url}/v1", api_key="sk-test", max_retries=0) as client:
+        chat = client.chat.completions
+        yield ask
 
 
 def _of_chunks(chunks: Any) -> Observation:
@@ -96,9 +100,9 @@ def _of_chunks(chunks: Any) -> Observation:
     return _shown(text, calls=found, finish_reason=reason)
 
 
-def openai_responses(url: str) -> Asking:
+@contextmanager
+def openai_responses(url: str) -> Iterator[Asking]:
     """`openai`, responses; a stream's last event has the response."""
-    responses = OpenAI(base_url=f"{url}/v1", api_key="sk-test", max_retries=0).responses
 
     def ask(kind: str, prompt: str, is_stream: bool) -> Observation:
         request: Any = {"model": "m", "input": prompt}
@@ -128,12 +132,14 @@ def openai_responses(url: str) -> Asking:
             told["output_parsed"] = value and value.model_dump()
         return _shown(reply.output_text, calls=calls, value=value, **told)
 
-    return ask
+    with OpenAI(base_url=f"{url}/v1", api_key="sk-test", max_retries=0) as client:
+        responses = client.responses
+        yield ask
 
 
-def anthropic(url: str) -> Asking:
+@contextmanager
+def anthropic(url: str) -> Iterator[Asking]:
     """`anthropic`; streams by `.stream()`."""
-    messages = Anthropic(base_url=url, api_key="sk-test", max_retries=0).messages
 
     def ask(kind: str, prompt: str, is_stream: bool) -> Observation:
         turn = {"role": "user", "content": prompt}
@@ -157,27 +163,37 @@ def anthropic(url: str) -> Asking:
             told["parsed_output"] = value and value.model_dump()
         return _shown(text, calls=calls, value=value, **told)
 
-    return ask
+    with Anthropic(base_url=url, api_key="sk-test", max_retries=0) as client:
+        messages = client.messages
+        yield ask
 
 
-def langchain_openai(url: str) -> Asking:
+@contextmanager
+def langchain_openai(url: str) -> Iterator[Asking]:
     """LangChain's `ChatOpenAI`."""
-    return _langchain(_chat_openai(url), "finish_reason")
+    with _chat_openai(url) as model:
+        yield _langchain(model, "finish_reason")
 
 
-def langchain_responses(url: str) -> Asking:
+@contextmanager
+def langchain_responses(url: str) -> Iterator[Asking]:
     """LangChain's `ChatOpenAI` on the responses API."""
-    return _langchain(_chat_openai(url, use_responses_api=True), "incomplete_details", "reason")
+    with _chat_openai(url, use_responses_api=True) as model:
+        yield _langchain(model, "incomplete_details", "reason")
 
 
-def langchain_anthropic(url: str) -> Asking:
+@contextmanager
+def langchain_anthropic(url: str) -> Iterator[Asking]:
     """LangChain's `ChatAnthropic`."""
     model = ChatAnthropic(base_url=url, api_key="sk-test", model="m", max_retries=0)
-    return _langchain(model, "stop_reason")
+    yield _langchain(model, "stop_reason")
 
 
-def _chat_openai(url: str, **fields: Any) -> ChatOpenAI:
-    return ChatOpenAI(base_url=f"{url}/v1", api_key="sk-test", model="m", max_retries=0, **fields)
+@contextmanager
+def _chat_openai(url: str, **fields: Any) -> Iterator[ChatOpenAI]:
+    with httpx.Client() as client:
+        fields |= {"http_client": client, "max_retries": 0}
+        yield ChatOpenAI(base_url=f"{url}/v1", api_key="sk-test", model="m", **fields)
 
 
 def _langchain(model: BaseChatModel, *end: str) -> Asking:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.fakes.upstream import Upstream
 # LangChain prints parsed replies through a model that does not know their type.
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
 
-PYTHON: Mapping[str, Callable[[str], python.Asking]] = {
+PYTHON: Mapping[str, Callable[[str], AbstractContextManager[python.Asking]]] = {
     "`openai` chat (Python)": python.openai_chat,
     "`openai` responses (Python)": python.openai_responses,
     "`anthropic` (Python)": python.anthropic,
@@ -51,7 +52,8 @@ def observe(
         if label not in found:
             upstream.script = prompted
             if label in PYTHON:
-                found[label] = [python.observe(PYTHON[label](proxy_url))]
+                with PYTHON[label](proxy_url) as ask:
+                    found[label] = [python.observe(ask)]
             else:
                 shown = request.getfixturevalue("npm_shown")
                 found[label] = [shown[name] for name in NODE[label]]
