@@ -237,3 +237,38 @@ def test_text_is_as_bad_as_its_worst_row() -> None:
 
     assert figures([texts], logits, ["toxic", "harm"]) == {"hatecheck": 1.0}
     assert figures([texts], logits[[0, 0, 1, 2]], ["toxic", "harm"]) == {"hatecheck": 0.0}
+
+
+def test_bag_of_words_sees_the_last_text_alone() -> None:
+    """Of a pair only the second text is left, of a lone text all of it, both without their ends."""
+    from scorers.training.baselines import last_texts
+
+    arrays = {
+        "ids": np.array([2, 7, 8, 3, 9, 10, 3, 2, 11, 3]),
+        "types": np.array([0, 0, 0, 0, 1, 1, 1, 0, 0, 0]),
+        "offsets": np.array([0, 7, 10]),
+    }
+
+    assert [found.tolist() for found in last_texts(arrays)] == [[9, 10], [11]]
+
+
+def test_bags_of_words_stand_beside_the_shipped_scores(config: Config) -> None:
+    """Words that give a fault away are found, and shown with what `evaluate` found on them."""
+    from tokenizers import Tokenizer
+
+    from scorers.training.baselines import fitted, measured, table
+    from scorers.training.pretrained import encoder_folder
+
+    tokenizer = Tokenizer.from_file(str(encoder_folder() / "tokenizer.json"))
+    bags = fitted(config)
+    judged, *_ = measured(config, bags, tokenizer, name="hatecheck", limit=0)
+    found = judged.parts[0].figures["auroc"]
+    assert {"toxic", "unsupported", "sycophantic", "expressed"} <= set(bags)
+    assert found.value > 0.95
+    assert table(config, [("hatecheck", judged)]).endswith(f"{found.high:.3f}] | – |")
+
+    known = {"benchmark": "hatecheck"} | judged.to_dict()
+    path = config.work / "evaluation.json"
+    path.write_text(json.dumps({"judgements": [known]}), encoding="utf-8")
+    row = table(config, [("hatecheck", judged)]).splitlines()[-1].split(" | ")
+    assert row[-2] == row[-1].removesuffix(" |")
