@@ -17,6 +17,8 @@ STEPS = (
     ("calibrate",),
     ("agreement",),
     ("evaluate",),
+    ("baselines",),
+    ("probe",),
 )
 
 
