@@ -4,9 +4,9 @@ A head that reads a reply with its prompt or its context has learned something o
 it does better than one that reads the reply alone. So for each head a bag of word pieces and their
 pairs (hashed; logistic regression) is fitted on the rows of the last stage, of which it sees only
 the last text: the reply, the sentence (behind its question where it is a bare answer), or the
-prompt that stands alone. It then scores the
-benchmarks' texts, of which it sees as much, and stands beside the shipped scores of the same texts
-that `python -m scorers.training.evaluate` left in the work folder.
+prompt that stands alone. It then scores the benchmarks' texts, of which it sees as much, and stands
+beside the shipped scores of the same texts that `python -m scorers.training.evaluate` left in the
+work folder.
 
 Writes `baselines.md` and `baselines.json` into the work folder.
 """
